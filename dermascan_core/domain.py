@@ -1,0 +1,328 @@
+"""The words of the product as data: metadata, answers, quality, prediction, screening, next step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from .errors import MetadataError
+from .taxonomy import is_unknown, parse_site
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+AGE_RANGE_YEARS = (0.0, 120.0)
+SIZE_RANGE_MM = (0.1, 500.0)
+_SEX_ALIASES = {"f": "female", "female": "female", "m": "male", "male": "male"}
+_YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+class ImageType(StrEnum):
+    """How the photo was taken, as the ISIC archive names it."""
+
+    DERMOSCOPIC = "dermoscopic"
+    CLINICAL = "clinical"
+
+
+class Status(StrEnum):
+    """What became of one photo."""
+
+    ANSWERED = "answered"
+    UNSURE = "unsure"
+    REFUSED = "refused"
+
+
+class NextStep(StrEnum):
+    """What to do next. Declared in order of urgency, most urgent first."""
+
+    EMERGENCY = "emergency"
+    URGENT_2_WEEKS = "urgent_2_weeks"
+    SEE_DOCTOR = "see_doctor"
+    ROUTINE_CHECK = "routine_check"
+    WATCH = "watch"
+    NOT_ASSESSED = "not_assessed"
+
+    @property
+    def urgency(self) -> int:
+        """5 for emergency down to 0 for not_assessed."""
+        return len(NextStep) - 1 - list(NextStep).index(self)
+
+
+def most_urgent(*steps: NextStep) -> NextStep:
+    """Return the most urgent of the steps.
+
+    >>> most_urgent(NextStep.WATCH, NextStep.SEE_DOCTOR)
+    <NextStep.SEE_DOCTOR: 'see_doctor'>
+    """
+    return max(steps, key=lambda step: step.urgency)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What is known about the person and the lesion. None always means unknown, and is always allowed.
+
+    Attributes:
+        age_approx: Years, 0 to 120.
+        sex: ``female`` or ``male``.
+        anatom_site: A site of ``taxonomy.SITES`` or ``taxonomy.UNTESTED_SITES``.
+        clin_size_long_diam_mm: Longest diameter in mm, 0.1 to 500.
+        personal_hx_skin_cancer: Whether the person had a skin cancer before.
+        family_hx_skin_cancer: Whether a parent, sibling or child had melanoma.
+        high_sun_exposure: Whether there were blistering sunburns, or years of outdoor work, or sunbeds.
+        immunosuppressed: Whether medicines or illness weaken the person's defences.
+        fitzpatrick_skin_type: 1 to 6.
+
+    Raises:
+        MetadataError: If a value cannot be true.
+    """
+
+    age_approx: float | None = None
+    sex: str | None = None
+    anatom_site: str | None = None
+    clin_size_long_diam_mm: float | None = None
+    personal_hx_skin_cancer: bool | None = None
+    family_hx_skin_cancer: bool | None = None
+    high_sun_exposure: bool | None = None
+    immunosuppressed: bool | None = None
+    fitzpatrick_skin_type: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_range("age in years", self.age_approx, AGE_RANGE_YEARS)
+        _check_range("lesion size in mm", self.clin_size_long_diam_mm, SIZE_RANGE_MM)
+        _check_range("Fitzpatrick skin type", self.fitzpatrick_skin_type, (1, 6))
+        if self.sex not in (None, "female", "male"):
+            raise MetadataError(f"Expected sex female or male, or empty for unknown. Received '{self.sex}'.")
+        if self.anatom_site is not None and parse_site(self.anatom_site) != self.anatom_site:
+            object.__setattr__(self, "anatom_site", parse_site(self.anatom_site))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is known."""
+        return self == Metadata()
+
+
+def _check_range(what: str, value: float | None, bounds: tuple[float, float]) -> None:
+    if value is None:
+        return
+    low, high = bounds
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high):
+        raise MetadataError(
+            f"Expected {what} between {low:g} and {high:g}, or empty for unknown. Received {value}. "
+            "Correct the value, or leave it empty."
+        )
+
+
+def metadata_from_row(row: Mapping[str, Any]) -> Metadata:
+    """Read metadata from one CSV row; columns that are absent or empty are unknown.
+
+    Args:
+        row: Column -> text. Read columns: ``age_approx`` or ``age``; ``sex`` or ``gender``;
+            ``anatom_site_general``, ``localization``, ``anatom_site`` or ``region``;
+            ``clin_size_long_diam_mm``; the history columns by their own names.
+
+    Raises:
+        MetadataError: If a value cannot be read or cannot be true.
+
+    >>> metadata_from_row({"age": "45.0", "sex": "F", "localization": "scalp"}).anatom_site
+    'scalp'
+    """
+
+    def first(*names: str) -> str | None:
+        return next((str(row[n]).strip() for n in names if n in row and not is_unknown(row[n])), None)
+
+    age, size, skin = first("age_approx", "age"), first("clin_size_long_diam_mm"), first("fitzpatrick_skin_type")
+    sex, site = first("sex", "gender"), first("localization", "anatom_site", "anatom_site_general", "region")
+    skin_type = None if skin is None else int(_number("Fitzpatrick skin type (1 to 6)", skin))
+    return Metadata(
+        age_approx=None if age is None else _number("age in years", age),
+        sex=None if sex is None else _SEX_ALIASES.get(sex.lower(), sex),
+        anatom_site=None if site is None else parse_site(site),
+        clin_size_long_diam_mm=None if size is None else _number("lesion size in mm", size),
+        fitzpatrick_skin_type=skin_type,
+        **{name: _yes_no(name, first(name)) for name in HISTORY_FIELDS},
+    )
+
+
+HISTORY_FIELDS = ("personal_hx_skin_cancer", "family_hx_skin_cancer", "high_sun_exposure", "immunosuppressed")
+
+
+def _number(what: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise MetadataError(
+            f"Expected {what} as a number, or empty for unknown. Received '{text}'. Correct it, or leave it empty."
+        ) from error
+
+
+def _yes_no(what: str, text: str | None) -> bool | None:
+    if text is None:
+        return None
+    if text.lower() not in _YES_NO:
+        raise MetadataError(f"Expected yes or no for {what}, or empty for unknown. Received '{text}'.")
+    return _YES_NO[text.lower()]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The person's own answers, which overrule any model. None means "prefer not to say".
+
+    Attributes:
+        unstoppable_bleeding: Bleeding that does not stop with ten minutes of pressure.
+        very_unwell: Fever, fast spreading redness, or feeling very ill with it.
+        changing: The lesion changed in size, shape or colour.
+        bleeding: It bleeds, oozes or crusts.
+        new: It is new and growing, at any age over 18.
+        painful: It hurts or itches.
+        under_nail: It lies under or beside a nail.
+        on_mucosa: It lies inside the mouth, nose, eyelid or genitals.
+        worried: The person is worried about it.
+    """
+
+    unstoppable_bleeding: bool | None = None
+    very_unwell: bool | None = None
+    changing: bool | None = None
+    bleeding: bool | None = None
+    new: bool | None = None
+    painful: bool | None = None
+    under_nail: bool | None = None
+    on_mucosa: bool | None = None
+    worried: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is so: a stable code and one sentence that a person can act on."""
+
+    code: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class CropBox:
+    """A square in photo pixels: left, top and side, all in px; may be set by hand."""
+
+    left_px: int
+    top_px: int
+    side_px: int
+    source: str = "centre"  # "lesion", "centre" or "hand"
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """Whether a photo can be judged, measured before any class is computed.
+
+    Attributes:
+        measures: Name -> value (sharpness, mean_luminance, clipped_share, short_side_px, lesion_share, ...).
+        failures: Reasons to refuse, worst first; empty when the photo can be judged.
+        warnings: Reasons for care that do not refuse.
+    """
+
+    measures: Mapping[str, float]
+    failures: tuple[Reason, ...] = ()
+    warnings: tuple[Reason, ...] = ()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing speaks against showing a class."""
+        return not self.failures
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The model's numbers for one photo.
+
+    Attributes:
+        codes: Class codes of the model, in its order.
+        probabilities: Array of shape (n_classes,); calibrated, at the archive's class mix; sums to 1.
+        ham_probabilities: Array of shape (7,) in ``HAM_CODES`` order, by summing.
+        predicted: The HAM10000 code shown first (argmax of p over the class's share in the archive).
+        p_malignant: Share of cancer or pre-cancer (akiec + bcc + mel), in [0, 1].
+        set_90: HAM10000 codes of the 90 % prediction set; never empty.
+        set_95: The same at 95 %.
+        views_agreeing: How many of the averaged views alone would show ``predicted`` first.
+        n_views: How many views were averaged.
+        is_above_threshold: Whether ``p_malignant`` reaches the shipped operating threshold.
+    """
+
+    codes: tuple[str, ...]
+    probabilities: npt.NDArray[np.floating]
+    ham_probabilities: npt.NDArray[np.floating]
+    predicted: str
+    p_malignant: float
+    set_90: tuple[str, ...]
+    set_95: tuple[str, ...]
+    views_agreeing: int
+    n_views: int
+    is_above_threshold: bool
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the photo's own flips and rotations disagree, or the 90 % set names four or more classes."""
+        return self.views_agreeing * 8 < self.n_views * 5 or len(self.set_90) >= 4
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoScreening:
+    """What was found in one photo.
+
+    Attributes:
+        name: File name as given; untrusted text.
+        status: answered, unsure or refused.
+        reason: Why it was refused or is unsure; None when answered.
+        quality: The quality report; None when the photo could not be decoded.
+        crop: The square that the network saw; None when refused before cropping.
+        prediction: With the metadata given; None when refused.
+        prediction_without_metadata: With everything unknown; None when refused.
+        next_step: For this photo and the person's answers together.
+        heat_maps: Class code of the model -> array (h, w) in [0, 1] over the crop; empty unless asked for.
+        square: The uint8 RGB square that the network saw; None when refused.
+        elapsed_ms: Time spent on this photo.
+    """
+
+    name: str
+    status: Status
+    reason: Reason | None
+    quality: QualityReport | None
+    crop: CropBox | None
+    prediction: Prediction | None
+    prediction_without_metadata: Prediction | None
+    next_step: NextStep
+    heat_maps: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    square: npt.NDArray[np.uint8] | None = None
+    elapsed_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """The record of one lesion: its photos, what the person said, and what to do next.
+
+    Attributes:
+        photos: One entry a photo, in upload order.
+        metadata, answers, image_type: What was asked and answered.
+        next_step: The most urgent over photos and answers.
+        step_reasons: Why this step, one sentence each, most important first.
+        disagreement: A sentence when several photos differ; None otherwise.
+        model, model_sha256, engine, app_version: What answered.
+        screened_at: ISO 8601 time with zone.
+    """
+
+    photos: tuple[PhotoScreening, ...]
+    metadata: Metadata
+    answers: Answers
+    image_type: ImageType
+    next_step: NextStep
+    step_reasons: tuple[str, ...]
+    disagreement: str | None
+    model: str
+    model_sha256: str
+    engine: str
+    app_version: str
+    screened_at: str

@@ -1,0 +1,77 @@
+"""Errors a person may see. Every message says what was expected, what came, and what to do.
+
+DermaScanError
+├── PhotoError                a photo cannot be used; carries a stable reason code
+│   ├── UnreadablePhotoError      not an image, truncated, or an unsupported format
+│   ├── PhotoTooLargeError        too many bytes or pixels
+│   ├── PhotoTooSmallError        too few pixels to judge
+│   └── AnimatedPhotoError        several frames where one photo is expected
+├── MetadataError             an answer or a CSV cell that cannot be true (age 300, unknown site)
+├── TableError                a CSV that cannot be read or lacks a column
+├── DatasetError              a data set that is missing, empty, or leaks between its splits
+├── WeightsError              weights missing, altered, or at odds with their manifest
+├── EngineError               the requested inference engine is not available
+└── OutputError               a result cannot be written (read-only or full disk)
+
+Programming mistakes stay ValueError or TypeError.
+"""
+
+from __future__ import annotations
+
+
+class DermaScanError(Exception):
+    """Base of every failure that is shown to a user as ``str(error)``."""
+
+
+class PhotoError(DermaScanError):
+    """A photo cannot be used. ``code`` is stable and machine-readable."""
+
+    code = "unusable_photo"
+
+
+class UnreadablePhotoError(PhotoError):
+    """The bytes are not a photo that can be decoded."""
+
+    code = "unreadable"
+
+
+class PhotoTooLargeError(PhotoError):
+    """The photo has more bytes or pixels than the limits allow."""
+
+    code = "too_large"
+
+
+class PhotoTooSmallError(PhotoError):
+    """The photo has fewer pixels than the model needs."""
+
+    code = "too_small"
+
+
+class AnimatedPhotoError(PhotoError):
+    """The file holds several frames; one still photo is expected."""
+
+    code = "animated"
+
+
+class MetadataError(DermaScanError):
+    """A value about the person or the lesion that cannot be true."""
+
+
+class TableError(DermaScanError):
+    """A CSV table cannot be read, or lacks a required column."""
+
+
+class DatasetError(DermaScanError):
+    """A data set is missing, empty, or leaks between its splits."""
+
+
+class WeightsError(DermaScanError):
+    """Weights are missing, altered, or disagree with their manifest."""
+
+
+class EngineError(DermaScanError):
+    """The requested inference engine is not available here."""
+
+
+class OutputError(DermaScanError):
+    """A result cannot be written where it was asked for."""

@@ -1,0 +1,169 @@
+"""Upload bytes to a checked, upright, 8-bit sRGB array. EXIF, GPS and every other tag are left behind here."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pillow_heif
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+
+from ..errors import (
+    AnimatedPhotoError,
+    PhotoTooLargeError,
+    PhotoTooSmallError,
+    UnreadablePhotoError,
+)
+
+MIN_SIDE_PX = 128
+MAX_PIXELS = 50_000_000
+MAX_SIZE_BYTES = 30 * 1024 * 1024
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF", "TIFF", "BMP", "GIF")
+_FORMAT_WORDS = "JPEG, PNG, WebP, HEIC, TIFF or BMP"
+
+pillow_heif.register_heif_opener()
+
+
+def decode_photo(data: bytes) -> npt.NDArray[np.uint8]:
+    """Decode an upload.
+
+    EXIF orientation is applied, an embedded ICC profile is converted to sRGB, transparency is laid on white,
+    grey, CMYK and 16-bit become 8-bit RGB. Nothing of the file but its pixels is kept.
+
+    Args:
+        data: The file's bytes.
+
+    Returns:
+        Array (height, width, 3), uint8, sRGB.
+
+    Raises:
+        UnreadablePhotoError: If the bytes are empty, truncated, or not one of the formats.
+        PhotoTooLargeError: If there are more than 30 MiB or 50 megapixels.
+        PhotoTooSmallError: If the short side is under 128 px.
+        AnimatedPhotoError: If the file holds several frames.
+    """
+    if not data:
+        raise UnreadablePhotoError("The file is empty. Choose the photo again, or take a new one.")
+    if len(data) > MAX_SIZE_BYTES:
+        raise PhotoTooLargeError(
+            f"The file may have at most {MAX_SIZE_BYTES // 2**20} MB. Received {len(data) / 2**20:.0f} MB. "
+            "Save the photo smaller, or as JPEG."
+        )
+    with _strict_pillow(), _open(data) as image:
+        _check_size(*image.size)
+        # An MPO is one photo with its preview or depth map behind it: phones write them, the first frame counts.
+        if getattr(image, "n_frames", 1) > 1 and image.format not in ("MPO", "HEIF"):
+            raise AnimatedPhotoError(
+                f"Expected one still photo. Received {image.n_frames} frames (an animation or several pages). "  # type: ignore[attr-defined]
+                "Save the one you mean as JPEG or PNG."
+            )
+        try:
+            image.load()
+            return np.asarray(_to_srgb(image), dtype=np.uint8)
+        # Broken files raise whatever the codec trips over; all of these were seen under fuzzing.
+        except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError, OverflowError) as error:
+            raise UnreadablePhotoError(
+                "The photo is damaged or incomplete, so it cannot be judged. Send it again, or take a new one."
+            ) from error
+
+
+def read_photo(path: Path) -> npt.NDArray[np.uint8]:
+    """Decode a file; see ``decode_photo``.
+
+    Raises:
+        UnreadablePhotoError: Also when the file is missing or may not be read.
+    """
+    try:
+        size_bytes = path.stat().st_size
+        # Read no more than needed to say that it is too large.
+        with path.open("rb") as file:
+            data = file.read(MAX_SIZE_BYTES + 1)
+    except OSError as error:
+        raise UnreadablePhotoError(
+            f"Expected a readable photo at '{path.name}'. It is missing, or may not be opened. Check the path."
+        ) from error
+    if size_bytes > MAX_SIZE_BYTES:
+        raise PhotoTooLargeError(
+            f"The file may have at most {MAX_SIZE_BYTES // 2**20} MB. Received {size_bytes / 2**20:.0f} MB. "
+            "Save the photo smaller, or as JPEG."
+        )
+    return decode_photo(data)
+
+
+@contextmanager
+def _strict_pillow() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # corrupt EXIF and odd TIFF tags warn; the pixels decide
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise PhotoTooLargeError(
+            f"The photo may have at most {MAX_PIXELS // 10**6} megapixels. It has far more. Save it smaller."
+        ) from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, EOFError, OverflowError) as error:
+        raise UnreadablePhotoError(
+            f"Expected a photo ({_FORMAT_WORDS}). The file is something else, or damaged. Choose another file."
+        ) from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise PhotoTooLargeError(
+            f"The photo may have at most {MAX_PIXELS // 10**6} megapixels. Received {width}x{height} px. Save it smaller."
+        )
+    if min(width, height) < MIN_SIDE_PX:
+        raise PhotoTooSmallError(
+            f"The photo's short side must be at least {MIN_SIDE_PX} px. Received {width}x{height} px. "
+            "Retake it closer, or send it at full resolution."
+        )
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    image = _apply_orientation(image)
+    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
+        return _scale_to_8_bit(image).convert("RGB")
+    image = _apply_icc(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _apply_orientation(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError, EOFError):
+        return image  # a corrupt EXIF block says nothing about the pixels
+
+
+def _scale_to_8_bit(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, dtype=np.float64)
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    # 16-bit files carry 0..65535 by definition; integer and float ones are scaled by their own maximum above that.
+    top = 65535.0 if values.max(initial=0.0) > 255 else 255.0
+    top = max(top, float(values.max(initial=0.0)))
+    return Image.fromarray(np.clip(np.round(values / top * 255), 0, 255).astype(np.uint8), "L")
+
+
+def _apply_icc(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image  # a broken profile: the numbers are most likely sRGB
+    return image if converted is None else converted

@@ -1,0 +1,83 @@
+"""Finds the lesion in a photo: a mask from colour contrast with the surrounding skin. No network, no training.
+
+Crops for training, evaluation and serving all come from here; the archive's own masks only score it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+_WORK_SIDE_PX = 150  # the archive's detail; more only costs time
+MIN_CONTRAST = 5.0  # CIELAB units (OpenCV's 8-bit scale) between lesion and skin; less is noise or bare skin
+
+
+def segment_lesion(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
+    """Return the lesion's mask, or None when nothing stands out from the skin.
+
+    The skin's colour is the median of a ring near the border, dark corners left out. Distance from it in
+    CIELAB, blurred and weighted towards the centre, is split by Otsu's threshold; the region with the most
+    weight is kept and its holes are filled.
+
+    Args:
+        rgb: Array (height, width, 3), uint8, sRGB.
+
+    Returns:
+        A boolean array (height, width), or None.
+    """
+    height, width = rgb.shape[:2]
+    scale = _WORK_SIDE_PX / min(height, width)
+    small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    mask = _segment_small(small)
+    if mask is None:
+        return None
+    full = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(full, dtype=bool)
+
+
+def _segment_small(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
+    height, width = rgb.shape[:2]
+    lab = cv2.cvtColor(cv2.medianBlur(rgb, 7), cv2.COLOR_RGB2LAB).astype(np.float32)  # (h, w, 3)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    radius = np.hypot((y - (height - 1) / 2) / height, (x - (width - 1) / 2) / width)  # 0.5 at edge middles
+    is_corner = _dark_corners(lab[..., 0], radius)
+    ring = lab[(radius > 0.40) & ~is_corner]  # (n, 3)
+    if len(ring) < 50:
+        return None
+    # The lesion may reach the ring: skin is the lighter part of it.
+    skin = np.median(ring[ring[:, 0] >= np.percentile(ring[:, 0], 40)], axis=0)
+    difference = lab - skin
+    # Lesions are nearly always darker than skin; lighter pixels (glare, scale) count half. Hue counts more than
+    # lightness, which shading changes.
+    difference[..., 0] *= np.where(difference[..., 0] > 0, 0.35, 0.7)
+    distance = cv2.GaussianBlur(np.linalg.norm(difference, axis=2), (0, 0), 3.0)
+    distance[is_corner] = 0
+    weighted = distance * np.exp(-0.5 * (radius / 0.30) ** 2)
+    level = np.round(weighted * (255.0 / max(float(weighted.max()), 1e-6))).astype(np.uint8)
+    otsu, _ = cv2.threshold(level[~is_corner].reshape(-1, 1), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    binary = (level > 0.65 * otsu).astype(np.uint8)
+    binary = np.asarray(
+        cv2.morphologyEx(binary, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))), np.uint8
+    )
+    n_parts, labels = cv2.connectedComponents(binary)
+    if n_parts < 2:
+        return None
+    part_weights = np.bincount(labels.ravel(), weights=weighted.ravel(), minlength=n_parts)
+    best = 1 + int(np.argmax(part_weights[1:]))
+    contours, _ = cv2.findContours((labels == best).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros((height, width), np.uint8)
+    cv2.drawContours(filled, contours, -1, 1, thickness=cv2.FILLED)
+    is_lesion = filled > 0
+    if not 0.005 <= is_lesion.mean() <= 0.90 or distance[is_lesion].mean() < MIN_CONTRAST:
+        return None
+    return is_lesion
+
+
+def _dark_corners(lightness: npt.NDArray[np.floating], radius: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Dark areas that reach a corner of the frame: the dermatoscope's round stop, not skin."""
+    _, labels = cv2.connectedComponents((lightness < 70).astype(np.uint8))
+    corners = {labels[0, 0], labels[0, -1], labels[-1, 0], labels[-1, -1]} - {0}
+    is_corner = np.isin(labels, list(corners)) & (radius > 0.38)
+    return np.asarray(cv2.dilate(is_corner.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0)

@@ -1,0 +1,174 @@
+"""CSV tables that people bring: read with clear complaints, one row's fault never taking the others down."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .domain import Metadata, metadata_from_row
+from .errors import MetadataError, TableError
+from .taxonomy import HAM_MALIGNANT, ham_code, is_unknown, parse_diagnosis
+
+MAX_TABLE_BYTES = 50 * 1024 * 1024
+PHOTO_ENDINGS = ("jpg", "jpeg", "png", "webp", "heic", "heif", "tif", "tiff", "bmp", "gif", "dcm")
+_KEY_COLUMNS = ("image_id", "image", "img_id", "isic_id", "file", "filename")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPhoto:
+    """One row of a labels table.
+
+    Attributes:
+        image_id: File name without its ending.
+        dx: A class code, or HAM10000's ``akiec`` / ``bkl``; empty when only ``target`` is known.
+        is_malignant: From ``dx`` or ``target``.
+        metadata: What the row says about the person; unknown where empty.
+        lesion_id, patient_id, split, fold: Empty when the table has no such column.
+    """
+
+    image_id: str
+    dx: str
+    is_malignant: bool
+    metadata: Metadata = field(default_factory=Metadata)
+    lesion_id: str = ""
+    patient_id: str = ""
+    split: str = ""
+    fold: str = ""
+
+
+def read_table(source: Path | bytes, *, what: str = "The table") -> list[dict[str, str]]:
+    """Read a CSV (UTF-8 with or without BOM; comma, semicolon or tab) into dictionaries with lower-case keys.
+
+    Raises:
+        TableError: If the file is missing, not text, too large, or has no header and row.
+    """
+    try:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise TableError(f"Expected a CSV file at '{source}'. It cannot be opened. Check the path.") from error
+    if len(data) > MAX_TABLE_BYTES:
+        raise TableError(f"{what} may have at most {MAX_TABLE_BYTES // 2**20} MB. Split it into parts.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"{what} is not UTF-8 text (byte {error.start} cannot be read). Save it as 'CSV UTF-8' and try again."
+        ) from error
+    if "\x00" in text:
+        raise TableError(f"{what} is not a CSV file: it holds binary data. Save the sheet as 'CSV UTF-8'.")
+    first_line = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first_line.count)
+    try:
+        rows = [
+            {(key or "").strip().lower(): (value or "").strip() for key, value in row.items() if isinstance(key, str)}
+            for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        ]
+    except csv.Error as error:
+        raise TableError(f"{what} cannot be read as CSV: {error}. Save it as 'CSV UTF-8'.") from error
+    if not rows:
+        raise TableError(f"{what} is empty. Expected a header line and at least one row.")
+    return rows
+
+
+def key_column(columns: Iterable[str], *, what: str = "The table") -> str:
+    """Return the name of the column that says which photo a row is about.
+
+    Raises:
+        TableError: If there is none.
+    """
+    present = list(columns)
+    found = next((name for name in _KEY_COLUMNS if name in present), None)
+    if found is None:
+        raise TableError(
+            f"{what} needs a column 'image_id' (or 'image') with the photo's file name. "
+            f"Received the columns: {', '.join(present) or 'none'}. Add or rename the column."
+        )
+    return found
+
+
+def photo_stem(name: str) -> str:
+    """Return a photo's name without folder and ending.
+
+    >>> photo_stem("a/b/ISIC_1.JPG"), photo_stem("ISIC_1")
+    ('ISIC_1', 'ISIC_1')
+    """
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    stem, _, ending = last.rpartition(".")
+    return stem if stem and ending.lower() in PHOTO_ENDINGS else last
+
+
+def photo_key(name: str) -> str:
+    """Return what a photo is matched by: its stem in lower case.
+
+    >>> photo_key("a/b/ISIC_1.JPG")
+    'isic_1'
+    """
+    return photo_stem(name).lower()
+
+
+def read_labels(source: Path | bytes) -> list[LabelledPhoto]:
+    """Read a labels table: ``image_id`` and ``dx`` (or ``target`` 0/1), the rest optional.
+
+    Raises:
+        TableError: If a required column is missing or a cell cannot be read; names the row.
+    """
+    rows = read_table(source, what="The labels table")
+    key = key_column(rows[0], what="The labels table")
+    label = next((name for name in ("dx", "diagnosis", "diagnostic", "target") if name in rows[0]), None)
+    if label is None:
+        raise TableError(
+            "The labels table needs a column 'dx' with the diagnosis (or 'target' with 0 or 1). "
+            f"Received the columns: {', '.join(rows[0])}. Add or rename the column."
+        )
+    photos = []
+    for line, row in enumerate(rows, start=2):
+        try:
+            photos.append(_labelled_photo(row, key=key, label=label))
+        except (MetadataError, TableError) as error:
+            raise TableError(f"The labels table, line {line}: {error}") from error
+    return photos
+
+
+def _labelled_photo(row: dict[str, str], *, key: str, label: str) -> LabelledPhoto:
+    if not row[key]:
+        raise TableError(f"Expected a photo's name in '{key}'. The cell is empty.")
+    if label == "target":
+        if row["target"] not in ("0", "1", "0.0", "1.0"):
+            raise TableError(f"Expected target 0 or 1. Received '{row['target']}'.")
+        dx, is_malignant = "", row["target"].startswith("1")
+    else:
+        dx = parse_diagnosis(row[label])
+        finer = row.get("dx_isic2019", "")
+        if dx == "akiec" and not is_unknown(finer):
+            dx = parse_diagnosis(finer)
+        is_malignant = ham_code(dx) in HAM_MALIGNANT
+    return LabelledPhoto(
+        image_id=photo_stem(row[key]),
+        dx=dx,
+        is_malignant=is_malignant,
+        metadata=metadata_from_row(row),
+        lesion_id=row.get("lesion_id", ""),
+        patient_id=row.get("patient_id", ""),
+        split=row.get("split", ""),
+        fold=row.get("fold", ""),
+    )
+
+
+def group_of(photo: LabelledPhoto) -> str:
+    """Return what must not be parted by a split: the patient where known, else the lesion, else the photo."""
+    return photo.patient_id or photo.lesion_id or photo.image_id
+
+
+def find_photos(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
+    """Return image_id -> file for those that lie in the folder (not below it), whatever their ending's case."""
+    if not folder.is_dir():
+        raise TableError(f"Expected a folder of photos at '{folder}'. There is none. Check the path.")
+    by_key = {
+        photo_key(path.name): path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower().lstrip(".") in PHOTO_ENDINGS and not path.name.startswith(".")
+    }
+    return {image_id: by_key[image_id.lower()] for image_id in image_ids if image_id.lower() in by_key}

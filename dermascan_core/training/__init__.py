@@ -1,0 +1,1 @@
+"""Turns labelled photos into trained weights: data, sampling, augmentation, fit, release."""

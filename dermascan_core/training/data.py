@@ -1,0 +1,176 @@
+"""Training tables and squares: which photos train, which validate, and their pixels cached on disk."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DatasetError, PhotoError
+from ..imaging.decode import read_photo
+from ..imaging.preprocess import PreprocessConfig, preprocess
+from ..tables import LabelledPhoto, find_photos, group_of, read_labels
+from ..taxonomy import CLASSES
+
+SHIPPED_SPLITS = Path(__file__).parent / "splits"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Labelled photos of one folder, with their files.
+
+    Attributes:
+        photos: Rows whose photo exists.
+        files: image_id -> file.
+        split_sha256: Hash of (image_id, group, split, fold) over all rows, so that a run can name its split.
+    """
+
+    photos: tuple[LabelledPhoto, ...]
+    files: dict[str, Path]
+    split_sha256: str
+
+    def part(self, *, split: str, folds: set[str] | None = None) -> list[LabelledPhoto]:
+        """Return the rows of one split, or of some folds within it."""
+        return [p for p in self.photos if p.split == split and (folds is None or p.fold in folds)]
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Read ``metadata.csv`` and ``images/`` of a folder and check that no group lies in two splits.
+
+    A table without ``split`` and ``fold`` columns gets those that ship for HAM10000, by ``image_id``.
+
+    Raises:
+        DatasetError: If the folder is not a data set, holds no known split, or leaks; names the groups.
+    """
+    table = folder / "metadata.csv"
+    if not table.is_file() or not (folder / "images").is_dir():
+        raise DatasetError(
+            f"Expected metadata.csv and images/ in '{folder}'. They are not there. "
+            "Make them with: python -m dermascan_core data import ham10000 --help"
+        )
+    photos = read_labels(table)
+    if not any(p.split for p in photos):
+        photos = _join_shipped_split(photos)
+    _refuse_leaks(photos)
+    files = find_photos(folder / "images", [p.image_id for p in photos])
+    if not files:
+        raise DatasetError(f"Expected the photos of metadata.csv in '{folder / 'images'}'. None of them is there.")
+    return Dataset(tuple(p for p in photos if p.image_id in files), files, split_sha256(photos))
+
+
+def split_sha256(photos: Sequence[LabelledPhoto]) -> str:
+    """Return the hash that names a split: SHA-256 over the sorted (image_id, group, split, fold)."""
+    lines = sorted(f"{p.image_id},{group_of(p)},{p.split},{p.fold}" for p in photos)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _join_shipped_split(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
+    shipped: dict[str, dict[str, str]] = {}
+    for path in sorted(SHIPPED_SPLITS.glob("*.csv")):
+        with path.open(newline="", encoding="utf-8") as file:
+            shipped |= {row["image_id"]: row for row in csv.DictReader(file)}
+    joined = [
+        replace(p, split=row["split"], fold=row["fold"], lesion_id=p.lesion_id or row["lesion_id"])
+        for p in photos
+        if (row := shipped.get(p.image_id))
+    ]
+    if not joined:
+        raise DatasetError(
+            "Expected columns 'split' (train or test) and 'fold' in metadata.csv, or photos of HAM10000, whose split "
+            "ships with this project. Received neither. Add the columns; keep all photos of a lesion together."
+        )
+    return joined
+
+
+def _refuse_leaks(photos: Sequence[LabelledPhoto]) -> None:
+    places: dict[str, set[tuple[str, str]]] = {}
+    for photo in photos:
+        places.setdefault(group_of(photo), set()).add((photo.split, photo.fold))
+    leaks = sorted(group for group, where in places.items() if len(where) > 1)
+    if leaks:
+        shown = ", ".join(leaks[:10]) + (f" and {len(leaks) - 10} more" if len(leaks) > 10 else "")
+        raise DatasetError(
+            f"Expected every lesion (or patient) in one split and one fold only. {len(leaks)} lie in several: {shown}. "
+            "Results on such a split would be too good; correct 'split' and 'fold'."
+        )
+
+
+def class_codes(photos: Sequence[LabelledPhoto]) -> tuple[str, ...]:
+    """Return the codes to train on, in taxonomy order: those that occur, and both halves of an undivided ``akiec``."""
+    present = {code for photo in photos for code in target_codes(photo.dx)}
+    return tuple(c.code for c in CLASSES if c.code in present)
+
+
+def target_codes(dx: str) -> tuple[str, ...]:
+    """Return the class codes that share a photo's target: one, or two for an undivided ``akiec``.
+
+    HAM10000's ``bkl`` is the archive's pigmented benign keratosis.
+
+    >>> target_codes("akiec"), target_codes("bkl"), target_codes("mel")
+    (('ak', 'scc'), ('pbk',), ('mel',))
+    """
+    return {"akiec": ("ak", "scc"), "bkl": ("pbk",), "": ()}.get(dx, (dx,))
+
+
+def targets(photos: Sequence[LabelledPhoto], codes: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return an array (len(photos), len(codes)) whose rows sum to 1."""
+    encoded = np.zeros((len(photos), len(codes)), np.float32)
+    for row, photo in zip(encoded, photos, strict=True):
+        shares = target_codes(photo.dx)
+        for code in shares:
+            row[list(codes).index(code)] = 1 / len(shares)
+    return encoded
+
+
+def load_squares(
+    dataset: Dataset,
+    photos: Sequence[LabelledPhoto],
+    config: PreprocessConfig,
+    *,
+    cache_dir: Path,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> npt.NDArray[np.uint8]:
+    """Return the network's squares of the photos, computed once and kept as a memory map.
+
+    Args:
+        dataset: Where the files are.
+        photos: Which ones, in order.
+        config: The one preprocessing.
+        cache_dir: Folder for the cache; its key covers the config, the photo list, and each file's size and time.
+        on_progress: Called with (done, total).
+
+    Returns:
+        Array (len(photos), input_px, input_px, 3), uint8, read-only.
+
+    Raises:
+        DatasetError: If a training photo cannot be decoded; names it.
+    """
+    stamps = [(p.image_id, (stat := dataset.files[p.image_id].stat()).st_size, stat.st_mtime_ns) for p in photos]
+    key = hashlib.sha256(json.dumps([config.to_dict(), stamps]).encode()).hexdigest()[:16]
+    path = cache_dir / f"squares-{key}.npy"
+    if not path.is_file():
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        shape = (len(photos), config.input_px, config.input_px, 3)
+        partial = path.with_suffix(".partial")
+        squares = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        for index, photo in enumerate(photos):
+            try:
+                squares[index] = preprocess(read_photo(dataset.files[photo.image_id]), config)
+            except PhotoError as error:
+                raise DatasetError(f"The photo '{photo.image_id}' cannot train a model: {error}") from error
+            on_progress(index + 1, len(photos))
+        squares.flush()
+        partial.rename(path)
+    return np.load(path, mmap_mode="r")
+
+
+def class_counts(photos: Sequence[LabelledPhoto]) -> dict[str, int]:
+    """Return dx -> number of photos."""
+    return dict(sorted(Counter(p.dx for p in photos).items()))
