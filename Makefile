@@ -1,0 +1,100 @@
+# Two commands matter: `make run` opens the app, `make test` tests everything. Each sets itself up in .venv first.
+# Paths below are relative, so a checkout whose folder has spaces in its name works too.
+
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+PRESET ?= mobilenet_v2
+OUT ?= runs/$(PRESET)
+PYTEST_ARGS ?=
+
+# Without bytecode TensorFlow's import takes 5.8 s instead of 1.8 s, in every process.
+unexport PYTHONDONTWRITEBYTECODE
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+# A .venv whose Python was removed or upgraded away is made anew.
+ifneq ($(shell test -e $(VENV)/pyvenv.cfg && ! $(PY) -c "" 2>/dev/null && echo broken),)
+.PHONY: $(VENV)/pyvenv.cfg
+endif
+
+.PHONY: help run test check train bench nightly browser clean
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+
+run: $(VENV)/run.stamp ## Open the app (installs the pinned requirements first)
+	$(PY) -m streamlit run streamlit_app.py
+
+test: $(VENV)/test.stamp browser ## Lint, types and every test but the slow ones
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest --durations=10 $(PYTEST_ARGS)
+
+check: $(VENV)/test.stamp ## Lint and types only
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+nightly: $(VENV)/test.stamp browser ## The slow tests
+	$(PY) -m pytest --durations=10 -m slow $(PYTEST_ARGS)
+
+train: $(VENV)/train.stamp ## Train PRESET on $$DERMASCAN_DATA/ham10000 into OUT; goes on where a run was stopped
+	@test -f "$$DERMASCAN_DATA/ham10000/metadata.csv" || { \
+	  echo "Expected the environment variable DERMASCAN_DATA to name a folder that holds ham10000/metadata.csv."; \
+	  echo "Received '$$DERMASCAN_DATA'. Make the data set with: $(PY) -m dermascan_core data import ham10000 --help"; \
+	  exit 1; }
+	$(PY) -m dermascan_core train $(PRESET) --data "$$DERMASCAN_DATA/ham10000" --out "$(OUT)" \
+	  $$(test -f "$(OUT)/run.json" && echo --resume)
+
+bench: $(VENV)/run.stamp ## Measure speed: each file of benchmarks/ prints its table
+	@for file in benchmarks/*.py; do echo "== $$file"; PYTHONPATH=. $(PY) "$$file" || exit 1; done
+
+browser: # A Chromium for the tests that click through the app; without one those tests say that they were skipped.
+	@for name in chromium chromium-browser google-chrome; do \
+	  if command -v $$name >/dev/null 2>&1; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ]; then as_root=""; else as_root="sudo -n"; fi; \
+	if command -v apt-get >/dev/null 2>&1 && $$as_root apt-get update -qq && \
+	   $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	then exit 0; fi; \
+	echo "*** No Chromium on this machine, and it could not be installed: the browser tests WILL BE SKIPPED."; \
+	echo "*** Install it (Debian: apt-get install chromium), then run make test again."
+
+clean: ## Remove .venv and everything that tests and tools leave behind; runs/ and data/ stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+# Which Python: the first of these that is 3.11 or 3.12 (TensorFlow 2.21 with these pins was measured on 3.11).
+$(VENV)/pyvenv.cfg:
+	@for candidate in "$(PYTHON)" python3.11 python3.12 python3 python; do \
+	  if [ -n "$$candidate" ] && "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+	    >/dev/null 2>&1; then found="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "DermaScan needs Python 3.11 or 3.12. Found: $$(python3 --version 2>&1 || echo no Python 3)."; \
+	  echo "Install one of them (Debian: apt-get install python3 python3-venv), or name it: make run PYTHON=/path/to/python3.12"; \
+	  exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$("$$found" --version)."; \
+	"$$found" -m venv --clear $(VENV) || { \
+	  rm -rf $(VENV); \
+	  echo "This Python cannot make a virtual environment. Debian and Ubuntu: apt-get install python3-venv"; \
+	  exit 1; }
+
+$(VENV)/run.stamp: requirements.txt $(VENV)/pyvenv.cfg
+	@echo "Installing the pinned requirements into $(VENV): about 1.5 GB on disk, a few minutes, once."
+	$(PIP) install --quiet -r requirements.txt
+	@# Some packages ship templates that are not Python; what can be compiled is.
+	-@$(PY) -m compileall -qq -j 0 $(VENV)/lib dermascan_core pages streamlit_app.py
+	@touch $@
+
+$(VENV)/train.stamp: requirements-train.txt $(VENV)/run.stamp
+	$(PIP) install --quiet -r requirements-train.txt
+	@touch $@
+
+$(VENV)/test.stamp: requirements-dev.txt requirements-train.txt $(VENV)/run.stamp
+	$(PIP) install --quiet -r requirements-dev.txt
+	-@$(PY) -m compileall -qq -j 0 $(VENV)/lib
+	@touch $@
