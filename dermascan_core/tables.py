@@ -48,7 +48,7 @@ def read_table(source: Path | bytes, *, what: str = "The table") -> list[dict[st
     try:
         data = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
-        raise TableError(f"Expected a CSV file at '{source}'. It cannot be opened. Check the path.") from error
+        raise TableError(f"Expected a CSV file at {str(source)!r}. It cannot be opened. Check the path.") from error
     if len(data) > MAX_TABLE_BYTES:
         raise TableError(f"{what} may have at most {MAX_TABLE_BYTES // 2**20} MB. Split it into parts.")
     try:

@@ -137,7 +137,10 @@ REGIONS: dict[str, tuple[str, ...]] = {
 REGION_OF: dict[str, str] = {site: region for region, sites in REGIONS.items() for site in (region, *sites)}
 SITES: tuple[str, ...] = tuple(REGION_OF)
 # Sites that no training photo shows: the answer is withheld, not guessed (Tschandl et al. 2018 exclude them).
-UNTESTED_SITES: dict[str, str] = {"nail": "under or beside a nail", "mucosa": "inside the mouth, nose, eyelid or genitals"}
+UNTESTED_SITES: dict[str, str] = {
+    "nail": "under or beside a nail",
+    "mucosa": "inside the mouth, nose, eyelid or genitals",
+}
 
 _SITE_ALIASES = {
     "anterior torso": "torso",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -72,12 +74,10 @@ def extract_square(
     """
     height, width = rgb.shape[:2]
     box = clamp_crop(crop, width_px=width, height_px=height)
-    square = rgb[box.top_px : box.top_px + box.side_px, box.left_px : box.left_px + box.side_px]
+    square: npt.NDArray[Any] = rgb[box.top_px : box.top_px + box.side_px, box.left_px : box.left_px + box.side_px]
     if box.side_px > detail_px:
         square = cv2.resize(square, (detail_px, detail_px), interpolation=cv2.INTER_AREA)
     if square.shape[0] != input_px:
         shrinks = square.shape[0] > input_px
-        square = cv2.resize(
-            square, (input_px, input_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
+        square = cv2.resize(square, (input_px, input_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.ascontiguousarray(square, dtype=np.uint8)

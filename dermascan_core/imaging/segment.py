@@ -30,7 +30,7 @@ def segment_lesion(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
     scale = _WORK_SIDE_PX / min(height, width)
     small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    mask = _segment_small(small)
+    mask = _segment_small(np.asarray(small, np.uint8))
     if mask is None:
         return None
     full = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)

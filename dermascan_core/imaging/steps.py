@@ -60,7 +60,7 @@ def balance_colour(rgb: Photo) -> Photo:
     pixels = rgb.astype(np.float32)
     illuminant = np.power(np.mean(np.power(pixels, 6), axis=(0, 1)), 1 / 6)  # (3,)
     gain = illuminant.mean() / np.maximum(illuminant, 1.0)
-    return np.clip(np.round(pixels * gain), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(pixels * gain), 0, 255), np.uint8)
 
 
 def equalise_contrast(rgb: Photo) -> Photo:
@@ -73,7 +73,7 @@ def equalise_contrast(rgb: Photo) -> Photo:
 def sharpen(rgb: Photo) -> Photo:
     """Laplacian sharpening: subtract half the 4-neighbour Laplacian."""
     pixels = rgb.astype(np.float32)
-    return np.clip(np.round(pixels - 0.5 * cv2.Laplacian(pixels, cv2.CV_32F)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(pixels - 0.5 * cv2.Laplacian(pixels, cv2.CV_32F)), 0, 255), np.uint8)
 
 
 def _odd(value: float) -> int:
@@ -85,7 +85,11 @@ def _keep_thin_lines(mask: npt.NDArray[np.uint8], *, min_length_px: int) -> npt.
     n_parts, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     keep = np.zeros(n_parts, np.uint8)
     for part in range(1, n_parts):
-        width, height, area = stats[part, cv2.CC_STAT_WIDTH], stats[part, cv2.CC_STAT_HEIGHT], stats[part, cv2.CC_STAT_AREA]
+        width, height, area = (
+            stats[part, cv2.CC_STAT_WIDTH],
+            stats[part, cv2.CC_STAT_HEIGHT],
+            stats[part, cv2.CC_STAT_AREA],
+        )
         diagonal = float(np.hypot(width, height))
         keep[part] = diagonal >= min_length_px and area < 0.25 * diagonal**2
     return keep[labels]

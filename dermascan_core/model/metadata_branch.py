@@ -20,7 +20,7 @@ FIELD_WIDTHS: dict[str, int] = {
     "sex": 3,
     "anatom_site": len(REGIONS) + 1 + len(SITES),
     "clin_size_long_diam_mm": 2,
-    **{name: 3 for name in HISTORY_FIELDS},
+    **dict.fromkeys(HISTORY_FIELDS, 3),
 }
 
 

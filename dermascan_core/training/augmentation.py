@@ -75,7 +75,7 @@ def _recolour(square: Square, config: AugmentationConfig, rng: np.random.Generat
     pixels = mean + (pixels - mean) * (1 + rng.uniform(-config.contrast, config.contrast))
     pixels *= 1 + rng.uniform(-config.brightness, config.brightness)
     pixels = pixels @ _hue_rotation(float(rng.uniform(-config.hue_degrees, config.hue_degrees)))
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels, 0, 255), np.uint8)
 
 
 def _hue_rotation(degrees: float) -> npt.NDArray[np.float32]:

@@ -168,7 +168,8 @@ def load_squares(
             on_progress(index + 1, len(photos))
         squares.flush()
         partial.rename(path)
-    return np.load(path, mmap_mode="r")
+    squares_on_disk: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return squares_on_disk
 
 
 def class_counts(photos: Sequence[LabelledPhoto]) -> dict[str, int]:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,7 @@ def train(
 
     config = PreprocessConfig(preset.input_px, preset.detail_px)
     squares = {
-        name: load_squares(
-            dataset, photos, config, cache_dir=out / "cache", on_progress=lambda d, t, n=name: on_progress(n, d, t)
-        )
+        name: load_squares(dataset, photos, config, cache_dir=out / "cache", on_progress=partial(on_progress, name))
         for name, photos in (("training", train_photos), ("validation", val_photos))
     }
     state = _read_state(out) if resume else {"epoch": 0}
@@ -330,9 +329,9 @@ class _EpochEnd(keras.callbacks.Callback):
 
 
 def _save(model: keras.Model, path: Path) -> None:
-    partial = path.with_name(f"partial-{path.name}")
-    model.save(partial)
-    os.replace(partial, path)
+    unfinished = path.with_name(f"partial-{path.name}")
+    model.save(unfinished)
+    os.replace(unfinished, path)
 
 
 def _read_state(out: Path) -> dict[str, Any]:
@@ -341,9 +340,9 @@ def _read_state(out: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(json.dumps(data, indent=1) + "\n")
-    os.replace(partial, path)
+    unfinished = path.with_name(f"partial-{path.name}")
+    unfinished.write_text(json.dumps(data, indent=1) + "\n")
+    os.replace(unfinished, path)
 
 
 def _append_row(path: Path, row: dict[str, Any]) -> None:

@@ -1,0 +1,46 @@
+"""Grad-CAM in closed form, averaged over the views that the answer averages."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .head import Head
+from .views import undo_view
+
+Array = npt.NDArray[np.floating]
+
+
+def grad_cam(feature_map: Array, embedding: Array, metadata: Array, head: Head, class_index: int) -> Array:
+    """Return one heat map per view.
+
+    The weight of a channel is the mean gradient of the class logit over the map. With a mean-pooled embedding that
+    is the gradient with respect to the embedding, up to the map's size, which normalising takes out.
+
+    Args:
+        feature_map: Array (n, h, w, channels).
+        embedding: Its mean over h and w, (n, channels).
+        metadata: Encoded metadata (n, width).
+        head: The network's head.
+        class_index: Position of the class among the logits.
+
+    Returns:
+        Array (n, h, w), not negative, not normalised.
+
+    Reference: Selvaraju et al. (2017), https://arxiv.org/abs/1610.02391
+    """
+    weights = head.embedding_gradient(embedding, metadata, class_index)  # (n, channels)
+    return np.asarray(np.maximum(np.einsum("nhwc,nc->nhw", feature_map, weights), 0))
+
+
+def average_heat_map(
+    feature_map: Array, embedding: Array, metadata: Array, head: Head, class_index: int
+) -> npt.NDArray[np.float32]:
+    """Return one heat map (h, w) in [0, 1]: each view's map turned back upright, averaged, its maximum 1.
+
+    An all-zero map (nothing speaks for the class) stays zero.
+    """
+    maps = grad_cam(feature_map, embedding, metadata, head, class_index)
+    upright = np.mean([undo_view(one, view) for view, one in enumerate(maps)], axis=0)
+    top = float(upright.max())
+    return np.asarray(upright / top if top > 0 else upright, np.float32)

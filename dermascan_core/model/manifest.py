@@ -1,0 +1,137 @@
+"""The manifest beside each weights file: what the numbers mean, what they were measured on, and which file they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import WeightsError
+from ..imaging.preprocess import PreprocessConfig
+from ..taxonomy import CLASS_BY_CODE, HAM_CODES, ham_code
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything needed to use a weights file, and to check that it is the right one.
+
+    Attributes:
+        name: Model name; the weights are ``<name>.keras`` beside the manifest.
+        version: Release version of the weights.
+        backbone: Key of ``backbones.BACKBONES``.
+        codes: Class codes in the order of the network's logits.
+        preprocess: The one preprocessing.
+        metadata_fields: Fields with a path into the network, in column order.
+        class_shares: Share of each code in the training archive; probabilities are at this mix.
+        sampling_shares: Share of each code among the training draws; divided out of the probabilities.
+        temperature: Divides the logits; fitted on the validation fold.
+        threshold: Operating threshold on ``p_malignant``.
+        threshold_rule: How the threshold was chosen, in words.
+        conformal: Level ("90", "95") -> HAM10000 code -> least probability to enter the prediction set.
+        n_views: Flips and quarter turns averaged.
+        data: Name, source, licence, split hash, counts and validation fold of the training data.
+        training: Recipe and course of the run.
+        metrics: Evaluation name -> measures with intervals, as ``evaluate`` wrote them.
+        licence: Terms of the weights.
+        sha256: Of the weights file.
+    """
+
+    name: str
+    version: str
+    backbone: str
+    codes: tuple[str, ...]
+    preprocess: PreprocessConfig
+    metadata_fields: tuple[str, ...]
+    class_shares: tuple[float, ...]
+    sampling_shares: tuple[float, ...]
+    temperature: float
+    threshold: float
+    threshold_rule: str
+    conformal: Mapping[str, Mapping[str, float]]
+    n_views: int
+    licence: str
+    sha256: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ham_shares(self) -> dict[str, float]:
+        """HAM10000 code -> its share in the training archive."""
+        shares = dict.fromkeys(HAM_CODES, 0.0)
+        for code, share in zip(self.codes, self.class_shares, strict=True):
+            shares[ham_code(code)] += share
+        return shares
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as written to disk."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {"format": FORMAT, **values, "preprocess": self.preprocess.to_dict()}
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        WeightsError: If it is missing, not JSON, lacks a field, or contradicts itself; names the values.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WeightsError(
+            f"Expected a manifest at '{path}'. It cannot be read. Restore the weights folder from the release."
+        ) from error
+    except ValueError as error:
+        raise WeightsError(f"The manifest '{path.name}' is not JSON: {error}. Restore it from the release.") from error
+    if data.get("format") != FORMAT:
+        raise WeightsError(
+            f"Expected manifest format {FORMAT} in '{path.name}'. Received {data.get('format')}. Update the program."
+        )
+    names = {name for name in Manifest.__slots__ if name not in ("data", "training", "metrics")}
+    if missing := sorted(names - set(data)):
+        raise WeightsError(f"The manifest '{path.name}' lacks {', '.join(missing)}. Restore it from the release.")
+    try:
+        manifest = Manifest(
+            **{name: data[name] for name in Manifest.__slots__ if name in data}
+            | {name: tuple(data[name]) for name in ("codes", "metadata_fields", "class_shares", "sampling_shares")}
+            | {"preprocess": PreprocessConfig.from_dict(data["preprocess"])}
+        )
+    except (TypeError, KeyError, ValueError) as error:
+        raise WeightsError(
+            f"The manifest '{path.name}' cannot be understood: {error}. Restore it from the release."
+        ) from error
+    _check(manifest, path)
+    return manifest
+
+
+def _check(manifest: Manifest, path: Path) -> None:
+    sizes = {len(manifest.codes), len(manifest.class_shares), len(manifest.sampling_shares)}
+    problems = [
+        (len(sizes) > 1, f"{len(manifest.codes)} codes, but {sorted(sizes)} shares"),
+        (not set(manifest.codes) <= set(CLASS_BY_CODE), f"unknown class codes in {list(manifest.codes)}"),
+        (manifest.name != path.stem, f"the name '{manifest.name}', but the file is '{path.name}'"),
+        (not manifest.temperature > 0, f"the temperature {manifest.temperature}"),
+        (not 0 <= manifest.threshold <= 1, f"the threshold {manifest.threshold}"),
+    ]
+    for is_wrong, what in problems:
+        if is_wrong:
+            raise WeightsError(f"The manifest '{path.name}' holds {what}. Restore it from the release.")
+
+
+def save_manifest(manifest: Manifest, path: Path) -> None:
+    """Write a manifest, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(manifest.to_dict(), indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

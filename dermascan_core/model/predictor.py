@@ -1,0 +1,167 @@
+"""From squares and metadata to predictions: views, prior correction, temperature, sets. Any engine, one arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..domain import Metadata, Prediction
+from ..taxonomy import HAM_CODES, HAM_MALIGNANT, ham_code
+from ..trust.calibration import calibrate_logits
+from ..trust.conformal import prediction_set
+from .gradcam import average_heat_map
+from .head import Head
+from .manifest import Manifest
+from .metadata_branch import MetadataEncoder
+from .views import make_views
+
+Array = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoOutput:
+    """What the model says of one photo.
+
+    Attributes:
+        prediction: With the metadata given.
+        prediction_without_metadata: With everything unknown.
+        embedding: Pooled image features (channels,), averaged over the views.
+        heat_maps: HAM10000 code -> Grad-CAM (h, w) in [0, 1] on the feature grid; empty unless asked for.
+    """
+
+    prediction: Prediction
+    prediction_without_metadata: Prediction
+    embedding: Array
+    heat_maps: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+
+
+class Predictor(Protocol):
+    """Answers for squares; what the services and ``evaluate`` depend on."""
+
+    manifest: Manifest
+    engine: str
+
+    def predict(
+        self, squares: npt.NDArray[np.uint8], metadata: Sequence[Metadata], *, explain: bool = False
+    ) -> list[PhotoOutput]:
+        """Return one output a square.
+
+        Args:
+            squares: Array (n, input_px, input_px, 3), uint8, from ``imaging.preprocess``.
+            metadata: n entries.
+            explain: Also compute heat maps.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Runs the network on one photo's views; the batch size never changes, so nothing is compiled twice."""
+
+    name: str
+    head: Head
+
+    def run(self, images: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32]) -> tuple[Array, Array, Array]:
+        """Return (logits, embedding, feature_map) for images (n, side, side, 3) in [0, 255] and encoded metadata."""
+        ...
+
+
+class EnginePredictor:
+    """A predictor over an engine."""
+
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        self.manifest = manifest
+        self.engine = engine.name
+        self._engine = engine
+        self._encoder = MetadataEncoder(manifest.metadata_fields)
+
+    def predict(
+        self, squares: npt.NDArray[np.uint8], metadata: Sequence[Metadata], *, explain: bool = False
+    ) -> list[PhotoOutput]:
+        """See ``Predictor.predict``."""
+        side = self.manifest.preprocess.input_px
+        if squares.ndim != 4 or squares.shape[1:] != (side, side, 3) or squares.dtype != np.uint8:
+            raise ValueError(
+                f"Invalid value received for argument `squares`. Expected uint8 (n, {side}, {side}, 3). "
+                f"Received: {squares.dtype} {squares.shape}"
+            )
+        return [self._predict_one(square, row, explain=explain) for square, row in zip(squares, metadata, strict=True)]
+
+    def _predict_one(self, square: npt.NDArray[np.uint8], metadata: Metadata, *, explain: bool) -> PhotoOutput:
+        n_views = self.manifest.n_views
+        images = make_views(square, n_views).astype(np.float32)
+        known, unknown = (np.repeat(self._encoder.encode([m]), n_views, axis=0) for m in (metadata, Metadata()))
+        logits, embedding, feature_map = self._engine.run(images, known)
+        prediction = make_prediction(logits, self.manifest)
+        heat_maps = {}
+        if explain:
+            heat_maps = {
+                code: average_heat_map(
+                    feature_map, embedding, known, self._engine.head, self._class_index(code, prediction)
+                )
+                for code in HAM_CODES
+                if self._indices(code)
+            }
+        without = make_prediction(self._engine.head.logits(embedding, unknown), self.manifest)
+        same = np.array_equal(known, unknown)
+        return PhotoOutput(prediction, prediction if same else without, embedding.mean(axis=0), heat_maps)
+
+    def _indices(self, code: str) -> list[int]:
+        return [i for i, own in enumerate(self.manifest.codes) if ham_code(own) == code]
+
+    def _class_index(self, code: str, prediction: Prediction) -> int:
+        """Of the model's classes behind a HAM10000 code, the more probable one."""
+        return max(self._indices(code), key=lambda i: prediction.probabilities[i])
+
+
+def make_prediction(logits: Array, manifest: Manifest) -> Prediction:
+    """Turn the logits of one photo's views into a prediction.
+
+    Args:
+        logits: Array (n_views, n_classes).
+        manifest: Shares, temperature, threshold and sets.
+    """
+    by_view = calibrate_logits(
+        logits,
+        temperature=manifest.temperature,
+        class_shares=np.array(manifest.class_shares),
+        sampling_shares=np.array(manifest.sampling_shares),
+    )
+    return prediction_from_views(by_view, manifest)
+
+
+def prediction_from_views(by_view: Array, manifest: Manifest) -> Prediction:
+    """Average calibrated probabilities (n_views, n_classes) and read off everything a person is shown."""
+    probabilities = by_view.mean(axis=0)
+    to_ham = ham_matrix(manifest.codes)
+    ham_by_view = by_view @ to_ham  # (n_views, 7)
+    ham = ham_by_view.mean(axis=0)
+    shares = np.array([manifest.ham_shares[code] for code in HAM_CODES])
+    # A class that the model does not have can never be shown first.
+    weight = np.divide(1.0, shares, out=np.zeros_like(shares), where=shares > 0)
+    best = int(np.argmax(ham * weight))
+    p_malignant = float(ham[[code in HAM_MALIGNANT for code in HAM_CODES]].sum())
+    sets = {level: prediction_set(ham, manifest.conformal[level], always=HAM_CODES[best]) for level in ("90", "95")}
+    return Prediction(
+        codes=manifest.codes,
+        probabilities=probabilities,
+        ham_probabilities=ham,
+        predicted=HAM_CODES[best],
+        p_malignant=min(p_malignant, 1.0),
+        set_90=sets["90"],
+        set_95=sets["95"],
+        views_agreeing=int((np.argmax(ham_by_view * weight, axis=1) == best).sum()),
+        n_views=len(by_view),
+        is_above_threshold=p_malignant >= manifest.threshold,
+    )
+
+
+def ham_matrix(codes: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return the 0/1 array (len(codes), 7) that sums a model's classes to HAM10000's seven."""
+    matrix = np.zeros((len(codes), len(HAM_CODES)))
+    for row, code in zip(matrix, codes, strict=True):
+        row[HAM_CODES.index(ham_code(code))] = 1
+    return matrix

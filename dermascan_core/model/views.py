@@ -1,0 +1,32 @@
+"""The eight flips and quarter turns of a square, in a fixed order: a lesion has no upright."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+N_VIEWS = 8
+T = TypeVar("T", bound=np.generic)
+
+
+def make_views(square: npt.NDArray[T], n_views: int = N_VIEWS) -> npt.NDArray[T]:
+    """Return views 0 to n_views - 1 of a square, stacked: quarter turns first, then the same of its mirror image.
+
+    Args:
+        square: Array (side, side, ...).
+        n_views: 1 to 8.
+    """
+    return np.stack([np.rot90(square[:, ::-1] if view >= 4 else square, view % 4) for view in range(n_views)])
+
+
+def undo_view(array: npt.NDArray[T], view: int) -> npt.NDArray[T]:
+    """Turn one view's array (h, w, ...) back upright.
+
+    >>> square = np.arange(4).reshape(2, 2)
+    >>> all((undo_view(one, k) == square).all() for k, one in enumerate(make_views(square)))
+    True
+    """
+    upright = np.rot90(array, -(view % 4))
+    return upright[:, ::-1] if view >= 4 else upright

@@ -1,0 +1,61 @@
+"""Which models ship, and how to get one ready to answer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import EngineError, WeightsError
+from ..model.manifest import Manifest, load_manifest
+from ..model.predictor import EnginePredictor, Predictor
+
+WEIGHTS_DIR = Path(os.environ.get("DERMASCAN_WEIGHTS", Path(__file__).resolve().parents[2] / "weights"))
+DEFAULT_MODEL = "dermascan"
+ENGINES = ("keras",)
+
+
+def list_models(weights_dir: Path | None = None) -> list[Manifest]:
+    """Return the manifests of the weights folder, by name.
+
+    Raises:
+        WeightsError: If a manifest cannot be read.
+    """
+    return [load_manifest(path) for path in sorted((weights_dir or WEIGHTS_DIR).glob("*.json"))]
+
+
+def weights_file(manifest: Manifest, weights_dir: Path | None = None) -> Path:
+    """Return where the weights of a manifest lie."""
+    return (weights_dir or WEIGHTS_DIR) / f"{manifest.name}.keras"
+
+
+def load_model_manifest(name: str = DEFAULT_MODEL, weights_dir: Path | None = None) -> Manifest:
+    """Return the manifest of one model.
+
+    Raises:
+        WeightsError: If there is no such model; names those that ship.
+    """
+    folder = weights_dir or WEIGHTS_DIR
+    path = folder / f"{name}.json"
+    # A name is a file's stem, never a path: it also arrives from the command line.
+    if Path(name).name != name or not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in folder.glob("*.json"))) or "none"
+        raise WeightsError(
+            f"Expected one of the models in '{folder.name}/': {shipped}. Received '{name}'. "
+            "Restore the folder from the release, or train and release a model."
+        )
+    return load_manifest(path)
+
+
+def load_predictor(name: str = DEFAULT_MODEL, engine: str = "keras", *, weights_dir: Path | None = None) -> Predictor:
+    """Load a model and warm it up; takes seconds, so callers keep what they get.
+
+    Raises:
+        WeightsError: If the weights are missing, altered, or disagree with their manifest.
+        EngineError: If the engine is not known.
+    """
+    if engine not in ENGINES:
+        raise EngineError(f"Expected one of the engines {', '.join(ENGINES)}. Received '{engine}'.")
+    manifest = load_model_manifest(name, weights_dir)
+    from ..model.keras_engine import KerasEngine
+
+    return EnginePredictor(manifest, KerasEngine.load(manifest, weights_file(manifest, weights_dir)))
