@@ -1,0 +1,199 @@
+"""Which next step: the person's answers and the model are two keys, and only when both are calm is the advice calm.
+
+Either key raises the urgency, neither lowers the other's. The rules themselves lie in ``rules``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+
+from ..domain import Answers, ImageType, Metadata, NextStep, Prediction, Reason, Status, most_urgent
+from ..taxonomy import HAM_MALIGNANT
+from .rules import (
+    LARGE_DIAMETER_MM,
+    METADATA_CHANGES_STEP,
+    MIN_AGE_YEARS,
+    RULES,
+    SEVEN_POINT_URGENT,
+    UNTESTED_SKIN_TYPES,
+)
+
+
+def seven_point_score(answers: Answers, metadata: Metadata) -> int:
+    """Return the weighted 7-point score of what we ask, 0 to 5. Higher is more urgent.
+
+    A change in size, shape or colour (asked as one question) counts 2; oozing or bleeding, pain or itch, and a
+    diameter of 7 mm or more count 1 each. Unknown counts 0, so the score is a lower bound.
+
+    Reference: NICE NG12, recommendation on melanoma: refer on a weighted score of 3 or more.
+
+    >>> seven_point_score(Answers(changing=True, bleeding=True), Metadata())
+    3
+    """
+    size_mm = metadata.clin_size_long_diam_mm
+    return (
+        2 * bool(answers.changing)
+        + bool(answers.bleeding or answers.unstoppable_bleeding)
+        + bool(answers.painful)
+        + (size_mm is not None and size_mm >= LARGE_DIAMETER_MM)
+    )
+
+
+def step_from_answers(answers: Answers, metadata: Metadata) -> tuple[NextStep | None, tuple[str, ...]]:
+    """Return the next step that the answers and the history ask for, before any photo is looked at.
+
+    Returns:
+        The step, or None when nothing in the answers asks for anything; and the reasons, most important first.
+
+    >>> step_from_answers(Answers(worried=True), Metadata())[0]
+    <NextStep.SEE_DOCTOR: 'see_doctor'>
+    >>> step_from_answers(Answers(worried=False), Metadata())
+    (None, ())
+    """
+    codes = _codes_from_answers(answers, metadata)
+    if not codes:
+        return None, ()
+    return _step_of(codes), _sentences(codes, score=seven_point_score(answers, metadata))
+
+
+def untested_reason(answers: Answers, metadata: Metadata, image_type: ImageType) -> Reason | None:
+    """Return why no class may be relied on at all: under 18, under a nail, on mucosa; None otherwise.
+
+    A phone photo alone gives None: it is shown, marked, and never calm (see ``decide_next_step``).
+    """
+    code = next(iter(_codes_untested_person(answers, metadata)), None)
+    if code is None:
+        return None
+    also = " It was not tested on phone photos either." if image_type is ImageType.CLINICAL else ""
+    return Reason(f"not_tested_{code}", RULES[code].sentence + also)
+
+
+def are_answers_calm(answers: Answers) -> bool:
+    """Whether every warning-sign question was answered with no; an open question turns no key."""
+    return all(getattr(answers, question.name) is False for question in fields(answers))
+
+
+def decide_next_step(
+    *,
+    answers: Answers,
+    metadata: Metadata,
+    image_type: ImageType,
+    status: Status,
+    prediction: Prediction | None,
+    prediction_without_metadata: Prediction | None,
+) -> tuple[NextStep, tuple[str, ...]]:
+    """Return what to do next about one photo, and why.
+
+    Every rule that applies is collected, the most urgent wins. A refused photo asks for nothing by itself
+    (``not_assessed``); the answers still count.
+
+    Args:
+        answers: What the person said; unanswered questions keep the calmest step out of reach.
+        metadata: What is known about the person and the lesion.
+        image_type: A clinical (phone) photo is never answered with ``watch``.
+        status: What became of the photo.
+        prediction: With the metadata given; not read when the photo was refused.
+        prediction_without_metadata: With everything unknown; None when it was not computed.
+
+    Returns:
+        The step, and one sentence a reason, most important first.
+
+    Raises:
+        ValueError: If the photo was not refused but has no prediction.
+    """
+    codes = _codes_from_answers(answers, metadata)
+    note = ""
+    if status is Status.REFUSED:
+        codes.append("refused")
+    else:
+        if prediction is None:
+            raise ValueError(f"Expected a prediction for a photo with status '{status}'. Received None.")
+        codes += _codes_untested_photo(metadata, image_type)
+        codes += _codes_from_model(prediction, prediction_without_metadata, is_unsure=status is Status.UNSURE)
+        if not are_answers_calm(answers):
+            codes.append("questions_open")
+        if _step_of(codes, default=NextStep.WATCH) is NextStep.WATCH:
+            codes.append("model_calm")
+        if prediction_without_metadata is not None and (
+            _step_of(_codes_from_prediction(prediction), default=NextStep.WATCH)
+            != _step_of(_codes_from_prediction(prediction_without_metadata), default=NextStep.WATCH)
+        ):
+            note = METADATA_CHANGES_STEP
+    step = _step_of(codes)
+    # An open question is worth naming only where it is what stands between the person and the calmest words.
+    if step is not NextStep.ROUTINE_CHECK and "questions_open" in codes:
+        codes.remove("questions_open")
+    sentences = _sentences(codes, score=seven_point_score(answers, metadata))
+    return step, (*sentences, note) if note else sentences
+
+
+def _codes_from_answers(answers: Answers, metadata: Metadata) -> list[str]:
+    codes = [code for code in ("unstoppable_bleeding", "very_unwell") if getattr(answers, code)]
+    if seven_point_score(answers, metadata) >= SEVEN_POINT_URGENT:
+        codes.append("seven_point")
+    if answers.new and (answers.bleeding or answers.unstoppable_bleeding):
+        codes.append("new_and_bleeding")
+    codes += [code for code in ("changing", "bleeding", "new", "painful", "worried") if getattr(answers, code)]
+    codes += _codes_untested_person(answers, metadata)
+    history = {
+        "personal_history": metadata.personal_hx_skin_cancer,
+        "family_history": metadata.family_hx_skin_cancer,
+        "immunosuppressed": metadata.immunosuppressed,
+        "sun_exposure": metadata.high_sun_exposure,
+    }
+    return codes + [code for code, is_so in history.items() if is_so]
+
+
+def _codes_untested_person(answers: Answers, metadata: Metadata) -> list[str]:
+    found = {
+        "under_18": metadata.age_approx is not None and metadata.age_approx < MIN_AGE_YEARS,
+        "nail": bool(answers.under_nail) or metadata.anatom_site == "nail",
+        "mucosa": bool(answers.on_mucosa) or metadata.anatom_site == "mucosa",
+    }
+    return [code for code, is_so in found.items() if is_so]
+
+
+def _codes_untested_photo(metadata: Metadata, image_type: ImageType) -> list[str]:
+    codes = ["dark_skin"] if metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES else []
+    return [*codes, "phone_photo"] if image_type is ImageType.CLINICAL else codes
+
+
+def _codes_from_model(
+    prediction: Prediction, prediction_without_metadata: Prediction | None, *, is_unsure: bool
+) -> list[str]:
+    codes = _codes_from_prediction(prediction)
+    if prediction_without_metadata is not None:
+        codes += _codes_from_prediction(prediction_without_metadata)
+    if is_unsure:
+        codes.append("model_unsure")
+    return list(dict.fromkeys(codes))
+
+
+def _codes_from_prediction(prediction: Prediction) -> list[str]:
+    codes = []
+    is_above = prediction.is_above_threshold
+    if prediction.predicted == "mel" or (is_above and "mel" in prediction.set_95):
+        codes.append("model_melanoma")
+    if prediction.predicted == "akiec":
+        codes.append("model_squamous")
+    if not codes and is_above:
+        codes.append("model_threshold")
+    # The weaker signs are worth a sentence only where no stronger one was said.
+    if not codes and HAM_MALIGNANT & {prediction.predicted, *prediction.set_90}:
+        codes.append("model_set_malignant")
+    if not codes and HAM_MALIGNANT & set(prediction.set_95):
+        codes.append("model_set_95_malignant")
+    if prediction.is_unsure:
+        codes.append("model_unsure")
+    return codes
+
+
+def _step_of(codes: Iterable[str], *, default: NextStep = NextStep.NOT_ASSESSED) -> NextStep:
+    return most_urgent(default, *(RULES[code].step for code in codes))
+
+
+def _sentences(codes: Iterable[str], *, score: int) -> tuple[str, ...]:
+    # sorted() is stable: answers stay before the model where both ask for the same step.
+    ordered = sorted(dict.fromkeys(codes), key=lambda code: -RULES[code].step.urgency)
+    return tuple(RULES[code].sentence.format(score=score) for code in ordered)

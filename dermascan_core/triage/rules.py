@@ -1,0 +1,288 @@
+"""The rules of the next step as data: when each applies, which step it asks for, what it says, and where it is from.
+
+``policy`` decides which rules apply; ``docs/next-steps.md`` is this table, so that a dermatologist can check it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..domain import NextStep
+
+# Sources, as the table cites them.
+NG12 = "NICE NG12 (2015, updated), recommendations on skin cancer"
+CKS = "NICE CKS, Skin cancer: recognition and referral (a strong concern overrides a low score)"
+HAM10000 = "Tschandl et al. 2018, HAM10000: what the archive leaves out"
+OVERRULE = "Project safety rule: a warning sign, or worry, overrules any model"
+CAUTION = "Project safety rule: the more careful reading wins"
+
+MIN_AGE_YEARS = 18
+SEVEN_POINT_URGENT = 3  # NG12: refer on a weighted score of 3 or more.
+LARGE_DIAMETER_MM = 7.0  # NG12: largest diameter 7 mm or more is a minor feature.
+UNTESTED_SKIN_TYPES = (5, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the policy.
+
+    Attributes:
+        code: Stable name.
+        key: Whose key it is: ``answers``, ``history``, ``untested``, ``model`` or ``photo``.
+        step: The next step that the rule asks for; the most urgent of all that apply wins.
+        when: The condition, in words that a dermatologist can check.
+        sentence: What the person reads; may hold ``{score}``.
+        source: Where it is from.
+    """
+
+    code: str
+    key: str
+    step: NextStep
+    when: str
+    sentence: str
+    source: str
+
+
+_RULES = (
+    # --- answers: what the person says overrules any model
+    Rule(
+        "unstoppable_bleeding",
+        "answers",
+        NextStep.EMERGENCY,
+        "Bleeding does not stop after ten minutes of firm pressure",
+        "It is bleeding and the bleeding does not stop.",
+        OVERRULE,
+    ),
+    Rule(
+        "very_unwell",
+        "answers",
+        NextStep.EMERGENCY,
+        "Fever, fast spreading redness, or feeling very ill with it",
+        "Feeling very ill, or redness that spreads fast, cannot wait for a photo check.",
+        OVERRULE,
+    ),
+    Rule(
+        "seven_point",
+        "answers",
+        NextStep.URGENT_2_WEEKS,
+        f"Weighted 7-point score of {SEVEN_POINT_URGENT} or more (change 2; oozing or bleeding 1; pain or itch 1; "
+        f"{LARGE_DIAMETER_MM:g} mm or more 1)",
+        "The answers score {score} on the 7-point checklist that doctors use. "
+        f"With {SEVEN_POINT_URGENT} or more, a doctor should see it within 2 weeks.",
+        NG12,
+    ),
+    Rule(
+        "new_and_bleeding",
+        "answers",
+        NextStep.URGENT_2_WEEKS,
+        "New and growing, and it bleeds, oozes or crusts (nodular melanoma or squamous cell carcinoma to be considered)",
+        "It is new, it grows and it bleeds. A doctor should see it within 2 weeks.",
+        NG12,
+    ),
+    Rule(
+        "changing",
+        "answers",
+        NextStep.SEE_DOCTOR,
+        "Changed in size, shape or colour",
+        "It has changed. A doctor should see it, whatever the photo shows.",
+        OVERRULE,
+    ),
+    Rule(
+        "bleeding",
+        "answers",
+        NextStep.SEE_DOCTOR,
+        "Bleeds, oozes or crusts",
+        "It bleeds, oozes or crusts. A doctor should see it, whatever the photo shows.",
+        OVERRULE,
+    ),
+    Rule(
+        "new",
+        "answers",
+        NextStep.SEE_DOCTOR,
+        "New and growing",
+        "It is new and it grows. A doctor should see it, whatever the photo shows.",
+        OVERRULE,
+    ),
+    Rule(
+        "painful",
+        "answers",
+        NextStep.SEE_DOCTOR,
+        "Hurts or itches",
+        "It hurts or itches. A doctor should see it, whatever the photo shows.",
+        OVERRULE,
+    ),
+    Rule(
+        "worried",
+        "answers",
+        NextStep.SEE_DOCTOR,
+        "The person is worried about it",
+        "Being worried is reason enough to show it to a doctor, whatever the photo shows.",
+        CKS,
+    ),
+    # --- untested: nobody measured how good the answer is here, so it cannot calm
+    Rule(
+        "under_18",
+        "untested",
+        NextStep.SEE_DOCTOR,
+        f"Age under {MIN_AGE_YEARS}",
+        f"This program was not tested on people under {MIN_AGE_YEARS}. Ask a doctor to look at the spot.",
+        OVERRULE,
+    ),
+    Rule(
+        "nail",
+        "untested",
+        NextStep.SEE_DOCTOR,
+        "Under or beside a nail",
+        "This program was not tested on spots under or beside a nail. Ask a doctor to look at it.",
+        HAM10000,
+    ),
+    Rule(
+        "mucosa",
+        "untested",
+        NextStep.SEE_DOCTOR,
+        "Inside the mouth, nose, eyelid or genitals",
+        "This program was not tested on spots inside the mouth, nose, eyelid or genitals. Ask a doctor to look at it.",
+        HAM10000,
+    ),
+    Rule(
+        "dark_skin",
+        "untested",
+        NextStep.ROUTINE_CHECK,
+        "Fitzpatrick skin type V or VI",
+        "This program was not tested on brown or black skin (types V and VI), so its answer cannot calm.",
+        HAM10000,
+    ),
+    Rule(
+        "phone_photo",
+        "untested",
+        NextStep.ROUTINE_CHECK,
+        "Clinical (phone) photo, not a dermoscopic one",
+        "This program was not tested on phone photos, so its answer cannot calm.",
+        HAM10000,
+    ),
+    # --- history: raises the floor, never the alarm
+    Rule(
+        "personal_history",
+        "history",
+        NextStep.ROUTINE_CHECK,
+        "A skin cancer before",
+        "After a skin cancer, each new spot is worth a check.",
+        CAUTION,
+    ),
+    Rule(
+        "family_history",
+        "history",
+        NextStep.ROUTINE_CHECK,
+        "A parent, sibling or child had melanoma",
+        "Melanoma in the close family is a reason for regular checks.",
+        CAUTION,
+    ),
+    Rule(
+        "immunosuppressed",
+        "history",
+        NextStep.ROUTINE_CHECK,
+        "Medicines or illness weaken the defences",
+        "With weakened body defences, skin checks matter more.",
+        CAUTION,
+    ),
+    Rule(
+        "sun_exposure",
+        "history",
+        NextStep.ROUTINE_CHECK,
+        "Blistering sunburns, years of outdoor work, or sunbeds",
+        "Much sun or sunbeds in the past are a reason for regular checks.",
+        CAUTION,
+    ),
+    # --- model: with and without the metadata; both are read, the more urgent counts
+    Rule(
+        "model_melanoma",
+        "model",
+        NextStep.URGENT_2_WEEKS,
+        "Melanoma is shown first, or stands in the 95 % set while the share of cancer or pre-cancer reaches the threshold",
+        "This photo has features that the model links with melanoma. It cannot be ruled out.",
+        NG12,
+    ),
+    Rule(
+        "model_squamous",
+        "model",
+        NextStep.URGENT_2_WEEKS,
+        "Actinic keratosis / squamous cell carcinoma is shown first (the model cannot part the two safely: the worse counts)",
+        "This photo has features that the model links with sun damage or early squamous cell cancer. "
+        "It cannot be ruled out.",
+        NG12,
+    ),
+    Rule(
+        "model_threshold",
+        "model",
+        NextStep.SEE_DOCTOR,
+        "The share of cancer or pre-cancer reaches the operating threshold, without the two above "
+        "(basal cell carcinoma: routine referral unless site or size is a concern)",
+        "This photo has features that the model links with skin cancer or pre-cancer. They cannot be ruled out.",
+        NG12,
+    ),
+    Rule(
+        "model_set_malignant",
+        "model",
+        NextStep.SEE_DOCTOR,
+        "A malignant class is shown first or stands in the shown (90 %) set, below the threshold",
+        "The model cannot rule out every kind of skin cancer or pre-cancer in this photo.",
+        CAUTION,
+    ),
+    Rule(
+        "model_unsure",
+        "model",
+        NextStep.SEE_DOCTOR,
+        "The model is unsure: turned views of the photo disagree, or four or more classes stay possible",
+        "The model is unsure about this photo. Being unsure is not a good sign or a bad sign: let a doctor look.",
+        CAUTION,
+    ),
+    Rule(
+        "model_set_95_malignant",
+        "model",
+        NextStep.ROUTINE_CHECK,
+        "A malignant class stands in the 95 % set only",
+        "Looked at more strictly, a kind of skin cancer or pre-cancer stays possible in this photo.",
+        CAUTION,
+    ),
+    Rule(
+        "questions_open",
+        "answers",
+        NextStep.ROUTINE_CHECK,
+        "A warning-sign question is unanswered, so only one of the two keys is calm",
+        "Not all questions about warning signs were answered, so the photo alone cannot calm.",
+        CAUTION,
+    ),
+    Rule(
+        "model_calm",
+        "model",
+        NextStep.WATCH,
+        "Dermoscopic photo, none of the above: no malignant class in the 95 % set, below the threshold, "
+        "and every warning sign answered no",
+        "No high-risk features were found in this photo, and no warning sign was named. This does not rule out cancer.",
+        CAUTION,
+    ),
+    # --- photo
+    Rule(
+        "refused",
+        "photo",
+        NextStep.NOT_ASSESSED,
+        "The photo could not be judged",
+        "The photo could not be assessed. Do not use this as reassurance.",
+        CAUTION,
+    ),
+)
+RULES: dict[str, Rule] = {rule.code: rule for rule in _RULES}
+
+METADATA_CHANGES_STEP = (
+    "The model's answer with age, sex and body site differs from its answer without them. The more urgent one counts."
+)
+
+
+def rules_table() -> str:
+    """Return the rules as a Markdown table, most urgent first; ``docs/next-steps.md`` holds exactly this."""
+    lines = ["| next step | when | what the person reads | source | rule |", "|---|---|---|---|---|"]
+    # sorted() is stable: within one step the order above stays.
+    for rule in sorted(_RULES, key=lambda rule: -rule.step.urgency):
+        cells = (rule.step.value, rule.when, rule.sentence, rule.source, f"`{rule.code}`")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
