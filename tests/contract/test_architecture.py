@@ -1,0 +1,121 @@
+"""The direction of imports that docs/architecture.md draws, held over the whole tree."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contract.tree import ROOT, imports_of, module_name, python_files, relative
+
+BASE = {"errors", "domain", "taxonomy", "tables", "settings"}
+
+# Room -> the rooms it may import from, itself left out.
+MAY_IMPORT: dict[str, set[str]] = {
+    "base": set(),
+    "imaging": {"base"},
+    "trust": {"base"},
+    "triage": {"base"},
+    "model": {"base", "imaging", "trust"},
+    "reports": {"base", "imaging", "triage"},
+    "evaluation": {"base", "imaging", "model", "trust", "triage"},
+    "training": {"base", "imaging", "model", "trust", "evaluation"},
+    "services": {"base", "imaging", "model", "trust", "triage", "reports", "evaluation"},
+    "cli": {"base", "imaging", "model", "trust", "triage", "reports", "evaluation", "training", "services"},
+    "ui": {"base", "imaging", "triage", "reports", "services", "model"},  # model: the types of what it caches
+    "pages": {"base", "imaging", "triage", "reports", "services", "ui"},
+}
+HEAVY = ("keras", "tensorflow", "torch", "jax", "tensorboard")
+FILES = python_files("dermascan_core", "pages", "streamlit_app.py")
+
+
+def room_of(module: str) -> str | None:
+    """Return the room of a dotted module name of ours; None for other people's modules."""
+    top, _, rest = module.partition(".")
+    if top in ("pages", "streamlit_app"):
+        return "ui" if rest.startswith("_ui") else "pages"
+    if top != "dermascan_core":
+        return None
+    first = rest.partition(".")[0]
+    if not first or first in BASE:
+        return "base"
+    return "cli" if first == "__main__" else first
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_file_imports_only_from_the_rooms_below_it(path: Path) -> None:
+    room = room_of(module_name(path))
+
+    wrong = [
+        f"{relative(path)}:{found.line} imports {found.module}"
+        for found in imports_of(path)
+        if (target := room_of(found.module)) is not None and target != room and target not in MAY_IMPORT[room]
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", python_files("dermascan_core"), ids=relative)
+def test_core_never_imports_streamlit(path: Path) -> None:
+    assert [f.line for f in imports_of(path) if f.module.partition(".")[0] == "streamlit"] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_keras_stays_inside_model_and_training(path: Path) -> None:
+    room = room_of(module_name(path))
+
+    wrong = [
+        f"{relative(path)}:{found.line} imports {found.module}"
+        for found in imports_of(path)
+        if found.module.partition(".")[0] in HEAVY
+        and room != "training"
+        and not (room == "model" and not found.is_at_import_time)
+    ]
+
+    assert wrong == []
+
+
+def test_a_page_imports_no_other_page() -> None:
+    wrong = [
+        f"{relative(path)}:{found.line} imports {found.module}"
+        for path in python_files("pages")
+        for found in imports_of(path)
+        if found.module.startswith("pages.") and not found.module.startswith("pages._ui")
+    ]
+
+    assert wrong == []
+
+
+def test_core_imports_without_keras_tensorflow_or_streamlit() -> None:
+    assert _heavy_modules_after("import dermascan_core") == ""
+
+
+def test_everything_but_training_imports_without_keras_tensorflow_or_streamlit() -> None:
+    modules = sorted(
+        name
+        for path in python_files("dermascan_core")
+        if room_of(name := module_name(path)) != "training" and not name.endswith("__main__")
+    )
+
+    assert _heavy_modules_after("\n".join(f"import {name}" for name in modules)) == ""
+
+
+def _heavy_modules_after(statements: str) -> str:
+    code = (
+        f"{statements}\nimport sys\n"
+        "print(' '.join(m for m in ('keras', 'tensorflow', 'torch', 'jax', 'streamlit') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_every_room_has_its_rule() -> None:
+    rooms = {room_of(module_name(path)) for path in FILES}
+
+    assert rooms <= set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", python_files("dermascan_core", "pages", "tests", "benchmarks"), ids=relative)
+def test_file_is_short_enough_to_be_one_idea(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").count("\n") <= 420
