@@ -174,7 +174,7 @@ _RULES = (
         "history",
         NextStep.ROUTINE_CHECK,
         "A parent, sibling or child had melanoma",
-        "Melanoma in the close family is a reason for regular checks.",
+        "When someone in the close family had melanoma, a check now and then is wise.",
         CAUTION,
     ),
     Rule(
@@ -190,7 +190,7 @@ _RULES = (
         "history",
         NextStep.ROUTINE_CHECK,
         "Blistering sunburns, years of outdoor work, or sunbeds",
-        "Much sun or sunbeds in the past are a reason for regular checks.",
+        "After much sun, or sunbeds, a check now and then is wise.",
         CAUTION,
     ),
     # --- model: with and without the metadata; both are read, the more urgent counts

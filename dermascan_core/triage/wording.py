@@ -28,11 +28,13 @@ BARS_CAPTION = (
 )
 HEAT_MAP_CAPTION = "Where the network looked, for this class. Not where disease is."
 P_MALIGNANT_NAME = "Cancer or pre-cancer (melanoma, basal and squamous cell carcinoma, actinic keratosis)"
-UNSURE_NOTE = "The model is unsure about this photo, so its bars are shown in grey. Let a doctor look at the spot."
-DISAGREEMENT_NOTE = "The photos of this spot got different answers. The most urgent one counts."
+UNSURE_SENTENCE = (
+    "The model is unsure about this photo: turned views of it disagree, or many classes stay possible. "
+    "Let a doctor look at the spot."
+)
 TESTED_ON = (
     "Tested on photos taken with a dermatoscope, from one archive (HAM10000: Austria and Australia), "
-    "nearly all of light skin. Not tested on brown or black skin (types V and VI), on phone photos, "
+    "mostly of light skin. Not tested on brown or black skin (types V and VI), on phone photos, "
     f"on people under {MIN_AGE_YEARS}, under nails, or inside the mouth, nose, eyelid or genitals. "
     "Rare forms, such as melanoma without colour, can be missed."
 )
@@ -262,7 +264,7 @@ def not_checked(screening: Screening) -> tuple[str, ...]:
     if screening.image_type is ImageType.CLINICAL:
         said.append("The program was not tested on phone photos.")
     if metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES:
-        said.append("The program was not tested on your skin type. It knows nearly only light skin.")
+        said.append("The program was not tested on your skin type. It knows mostly light skin.")
     else:
         said.append("Brown and black skin (types V and VI) was not tested.")
     if any(getattr(answers, name) is None for name in Answers.__dataclass_fields__):

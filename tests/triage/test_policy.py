@@ -1,0 +1,372 @@
+"""The next step: two keys, neither of which lowers the other."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dermascan_core.domain import Answers, ImageType, Metadata, NextStep, Prediction, Status, most_urgent
+from dermascan_core.taxonomy import HAM_CODES, SITES, UNTESTED_SITES
+from dermascan_core.triage.policy import (
+    are_answers_calm,
+    decide_next_step,
+    seven_point_score,
+    step_from_answers,
+    untested_reason,
+)
+from dermascan_core.triage.rules import RULES, rules_table
+
+ANSWER_NAMES = tuple(field.name for field in fields(Answers))
+HISTORY = ("personal_hx_skin_cancer", "family_hx_skin_cancer", "high_sun_exposure", "immunosuppressed")
+ALL_NO = Answers(**dict.fromkeys(ANSWER_NAMES, False))
+
+
+def make_prediction(
+    predicted: str = "nv",
+    set_90: tuple[str, ...] = ("nv",),
+    set_95: tuple[str, ...] = ("nv",),
+    *,
+    is_above_threshold: bool = False,
+    views_agreeing: int = 8,
+) -> Prediction:
+    """Return a prediction as the policy reads it; its probabilities are not read."""
+    return Prediction(
+        codes=HAM_CODES,
+        probabilities=np.full(7, 1 / 7),
+        ham_probabilities=np.full(7, 1 / 7),
+        predicted=predicted,
+        p_malignant=0.5 if is_above_threshold else 0.01,
+        set_90=set_90,
+        set_95=set_95,
+        views_agreeing=views_agreeing,
+        n_views=8,
+        is_above_threshold=is_above_threshold,
+    )
+
+
+CALM = make_prediction()
+URGENT = make_prediction("mel", ("mel",), ("mel",), is_above_threshold=True)
+
+
+def decide(
+    answers: Answers = ALL_NO,
+    metadata: Metadata = Metadata(),  # noqa: B008  frozen, so one default serves all
+    *,
+    image_type: ImageType = ImageType.DERMOSCOPIC,
+    status: Status = Status.ANSWERED,
+    prediction: Prediction | None = CALM,
+    without: Prediction | None = CALM,
+) -> tuple[NextStep, tuple[str, ...]]:
+    """Call the policy with everything calm but what the test names."""
+    return decide_next_step(
+        answers=answers,
+        metadata=metadata,
+        image_type=image_type,
+        status=status,
+        prediction=prediction,
+        prediction_without_metadata=without,
+    )
+
+
+yes_no_unknown = st.sampled_from([True, False, None])
+any_answers = st.builds(Answers, **dict.fromkeys(ANSWER_NAMES, yes_no_unknown))
+any_metadata = st.builds(
+    Metadata,
+    age_approx=st.none() | st.floats(0, 120),
+    sex=st.sampled_from([None, "female", "male"]),
+    anatom_site=st.sampled_from([None, *SITES, *UNTESTED_SITES]),
+    clin_size_long_diam_mm=st.none() | st.floats(0.1, 500),
+    fitzpatrick_skin_type=st.none() | st.integers(1, 6),
+    **dict.fromkeys(HISTORY, yes_no_unknown),
+)
+some_codes = st.lists(st.sampled_from(HAM_CODES), min_size=1, max_size=7, unique=True).map(tuple)
+any_prediction = st.builds(
+    make_prediction,
+    predicted=st.sampled_from(HAM_CODES),
+    set_90=some_codes,
+    set_95=some_codes,
+    is_above_threshold=st.booleans(),
+    views_agreeing=st.integers(1, 8),
+)
+any_image_type = st.sampled_from(list(ImageType))
+any_status = st.sampled_from(list(Status))
+
+
+@given(any_answers, any_metadata, any_image_type, any_status, any_prediction, any_prediction, st.data())
+def test_one_more_yes_never_lowers_the_urgency(answers, metadata, image_type, status, prediction, without, data):
+    name = data.draw(st.sampled_from(ANSWER_NAMES))
+    options = {"image_type": image_type, "status": status, "prediction": prediction, "without": without}
+
+    before, _ = decide(answers, metadata, **options)
+    after, _ = decide(replace(answers, **{name: True}), metadata, **options)
+
+    assert after.urgency >= before.urgency
+
+
+@given(any_answers, any_metadata, any_image_type, any_status, any_prediction, any_prediction, st.sampled_from(HISTORY))
+def test_one_more_history_never_lowers_the_urgency(answers, metadata, image_type, status, prediction, without, name):
+    options = {"image_type": image_type, "status": status, "prediction": prediction, "without": without}
+
+    before, _ = decide(answers, metadata, **options)
+    after, _ = decide(answers, replace(metadata, **{name: True}), **options)
+
+    assert after.urgency >= before.urgency
+
+
+@given(any_answers, any_metadata, any_image_type, any_status, any_prediction, st.none() | any_prediction)
+def test_step_never_falls_below_what_the_answers_ask_for(answers, metadata, image_type, status, prediction, without):
+    asked, _ = step_from_answers(answers, metadata)
+
+    step, _ = decide(answers, metadata, image_type=image_type, status=status, prediction=prediction, without=without)
+
+    assert asked is None or step.urgency >= asked.urgency
+
+
+@given(any_answers, any_metadata, any_prediction, any_prediction, any_status)
+def test_phone_photo_is_never_answered_with_watch(answers, metadata, prediction, without, status):
+    step, _ = decide(
+        answers, metadata, image_type=ImageType.CLINICAL, status=status, prediction=prediction, without=without
+    )
+
+    assert step is not NextStep.WATCH
+
+
+@given(any_answers, any_metadata, any_image_type, any_prediction)
+def test_refused_photo_asks_for_what_the_answers_ask_for(answers, metadata, image_type, prediction):
+    asked, _ = step_from_answers(answers, metadata)
+
+    step, reasons = decide(
+        answers, metadata, image_type=image_type, status=Status.REFUSED, prediction=prediction, without=None
+    )
+
+    assert step is (asked or NextStep.NOT_ASSESSED)
+    assert RULES["refused"].sentence in reasons
+
+
+@given(any_answers, any_metadata, any_image_type, any_prediction, any_prediction)
+def test_the_more_urgent_of_the_answers_with_and_without_metadata_wins(answers, metadata, image_type, one, other):
+    def step_with(prediction, without):
+        return decide(answers, metadata, image_type=image_type, prediction=prediction, without=without)[0]
+
+    both = step_with(one, other)
+
+    assert both is most_urgent(step_with(one, one), step_with(other, other))
+
+
+@given(any_answers, any_metadata, any_prediction, st.none() | any_prediction, any_image_type)
+def test_watch_needs_both_keys_calm(answers, metadata, prediction, without, image_type):
+    step, _ = decide(answers, metadata, image_type=image_type, prediction=prediction, without=without)
+
+    if step is NextStep.WATCH:
+        assert are_answers_calm(answers)
+        assert not prediction.is_above_threshold
+        assert not prediction.is_unsure
+        assert not {"akiec", "bcc", "mel"} & {prediction.predicted, *prediction.set_90, *prediction.set_95}
+
+
+@given(any_answers, any_metadata, any_image_type, any_status, any_prediction, any_prediction)
+def test_every_step_has_a_reason_and_no_reason_twice(answers, metadata, image_type, status, prediction, without):
+    _, reasons = decide(answers, metadata, image_type=image_type, status=status, prediction=prediction, without=without)
+
+    assert reasons
+    assert len(set(reasons)) == len(reasons)
+    assert not any("{" in sentence for sentence in reasons)
+
+
+def test_both_keys_calm_gives_watch_and_its_limits():
+    step, reasons = decide()
+
+    assert step is NextStep.WATCH
+    assert reasons == (
+        "No high-risk features were found in this photo, and no warning sign was named. This does not rule out cancer.",
+    )
+
+
+def test_open_questions_keep_a_calm_photo_from_calming():
+    step, reasons = decide(Answers())
+
+    assert step is NextStep.ROUTINE_CHECK
+    assert reasons == ("Not all questions about warning signs were answered, so the photo alone cannot calm.",)
+
+
+@pytest.mark.parametrize(
+    ("answers", "metadata", "score"),
+    [
+        (Answers(), Metadata(), 0),
+        (Answers(changing=True), Metadata(), 2),
+        (Answers(bleeding=True, painful=True), Metadata(), 2),
+        (Answers(changing=True, painful=True), Metadata(), 3),
+        (Answers(), Metadata(clin_size_long_diam_mm=6.9), 0),
+        (Answers(), Metadata(clin_size_long_diam_mm=7), 1),
+        (Answers(changing=True, bleeding=True, painful=True), Metadata(clin_size_long_diam_mm=12), 5),
+        (Answers(new=True, worried=True, under_nail=True, on_mucosa=True), Metadata(), 0),
+        (Answers(changing=False, bleeding=False, painful=False), Metadata(), 0),
+    ],
+)
+def test_seven_point_score_weighs_change_two_and_the_rest_one(answers, metadata, score):
+    assert seven_point_score(answers, metadata) == score
+
+
+@pytest.mark.parametrize("name", ["unstoppable_bleeding", "very_unwell"])
+def test_emergency_answers_are_emergencies(name):
+    assert step_from_answers(Answers(**{name: True}), Metadata())[0] is NextStep.EMERGENCY
+
+
+@pytest.mark.parametrize("name", ["changing", "bleeding", "new", "painful", "under_nail", "on_mucosa", "worried"])
+@pytest.mark.parametrize("status", list(Status))
+def test_one_overruling_answer_asks_for_a_doctor_whatever_the_photo_shows(name, status):
+    step, reasons = decide(replace(ALL_NO, **{name: True}), status=status)
+
+    assert step is NextStep.SEE_DOCTOR
+    assert "doctor" in reasons[0]
+
+
+def test_seven_points_ask_for_a_doctor_within_two_weeks_and_say_the_score():
+    step, reasons = step_from_answers(Answers(changing=True, bleeding=True), Metadata(clin_size_long_diam_mm=9))
+
+    assert step is NextStep.URGENT_2_WEEKS
+    assert reasons == (
+        "The answers score 4 on the 7-point checklist that doctors use. "
+        "With 3 or more, a doctor should see it within 2 weeks.",
+        "It has changed. A doctor should see it, whatever the photo shows.",
+        "It bleeds, oozes or crusts. A doctor should see it, whatever the photo shows.",
+    )
+
+
+def test_new_growing_and_bleeding_is_urgent_below_three_points():
+    assert step_from_answers(Answers(new=True, bleeding=True), Metadata())[0] is NextStep.URGENT_2_WEEKS
+
+
+@pytest.mark.parametrize("name", HISTORY)
+def test_history_is_never_calmer_than_a_routine_check(name):
+    assert decide(metadata=Metadata(**{name: True}))[0] is NextStep.ROUTINE_CHECK
+
+
+@pytest.mark.parametrize(
+    ("answers", "metadata", "code"),
+    [
+        (Answers(), Metadata(age_approx=17.9), "not_tested_under_18"),
+        (Answers(under_nail=True), Metadata(age_approx=40), "not_tested_nail"),
+        (Answers(), Metadata(anatom_site="nail"), "not_tested_nail"),
+        (Answers(on_mucosa=True), Metadata(), "not_tested_mucosa"),
+        (Answers(), Metadata(anatom_site="mucosa"), "not_tested_mucosa"),
+    ],
+)
+def test_untested_people_and_sites_are_told_to_ask_a_doctor(answers, metadata, code):
+    reason = untested_reason(answers, metadata, ImageType.DERMOSCOPIC)
+    step, reasons = decide(answers, metadata)
+
+    assert reason is not None
+    assert reason.code == code
+    assert "not tested" in reason.sentence
+    assert reason.sentence in reasons
+    assert step is NextStep.SEE_DOCTOR
+
+
+@pytest.mark.parametrize("image_type", list(ImageType))
+def test_adults_on_ordinary_skin_have_no_untested_reason(image_type):
+    assert untested_reason(Answers(), Metadata(age_approx=18, anatom_site="back"), image_type) is None
+
+
+@pytest.mark.parametrize("skin_type", [5, 6])
+def test_untested_skin_types_are_never_calmed_and_it_is_said(skin_type):
+    step, reasons = decide(metadata=Metadata(fitzpatrick_skin_type=skin_type))
+
+    assert step is NextStep.ROUTINE_CHECK
+    assert reasons == (
+        "This program was not tested on brown or black skin (types V and VI), so its answer cannot calm.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("prediction", "step"),
+    [
+        (URGENT, NextStep.URGENT_2_WEEKS),
+        (make_prediction("mel"), NextStep.URGENT_2_WEEKS),
+        (make_prediction("nv", ("nv",), ("mel", "nv"), is_above_threshold=True), NextStep.URGENT_2_WEEKS),
+        (make_prediction("akiec", ("akiec",), ("akiec",), is_above_threshold=True), NextStep.URGENT_2_WEEKS),
+        (make_prediction("bcc", ("bcc",), ("bcc",), is_above_threshold=True), NextStep.SEE_DOCTOR),
+        (make_prediction("nv", is_above_threshold=True), NextStep.SEE_DOCTOR),
+        (make_prediction("bcc"), NextStep.SEE_DOCTOR),
+        (make_prediction("nv", ("mel", "nv"), ("mel", "nv")), NextStep.SEE_DOCTOR),
+        (make_prediction("nv", views_agreeing=4), NextStep.SEE_DOCTOR),
+        (make_prediction("nv", ("bkl", "df", "nv", "vasc")), NextStep.SEE_DOCTOR),
+        (make_prediction("nv", ("nv",), ("mel", "nv")), NextStep.ROUTINE_CHECK),
+        (make_prediction("bkl", ("bkl", "nv"), ("bkl", "df", "nv")), NextStep.WATCH),
+    ],
+)
+def test_what_the_model_shows_decides_where_the_answers_are_calm(prediction, step):
+    assert decide(prediction=prediction, without=prediction)[0] is step
+
+
+def test_unsure_status_asks_for_a_doctor_even_where_the_numbers_look_calm():
+    assert decide(status=Status.UNSURE)[0] is NextStep.SEE_DOCTOR
+
+
+def test_metadata_that_calms_the_model_does_not_calm_the_advice_and_it_is_said():
+    step, reasons = decide(prediction=CALM, without=URGENT)
+
+    assert step is NextStep.URGENT_2_WEEKS
+    assert reasons == (
+        "This photo has features that the model links with melanoma. It cannot be ruled out.",
+        "The model's answer with age, sex and body site differs from its answer without them. "
+        "The more urgent one counts.",
+    )
+
+
+def test_refused_photo_with_nothing_to_say_is_not_assessed():
+    step, reasons = decide(Answers(), status=Status.REFUSED, prediction=None, without=None)
+
+    assert step is NextStep.NOT_ASSESSED
+    assert reasons == ("The photo could not be assessed. Do not use this as reassurance.",)
+
+
+def test_answered_photo_without_prediction_is_a_programming_mistake():
+    with pytest.raises(
+        ValueError, match=r"^Expected a prediction for a photo with status 'answered'\. Received None\.$"
+    ):
+        decide(prediction=None, without=None)
+
+
+def test_documentation_holds_exactly_the_rules_of_the_code():
+    page = Path(__file__).parents[2] / "docs" / "next-steps.md"
+
+    assert rules_table() in page.read_text(encoding="utf-8")
+
+
+def test_every_rule_is_reachable_by_some_answer_or_photo():
+    # One situation each; together they must use every sentence of the table.
+    def reasons_of(*arguments, **options):
+        return decide(*arguments, **options)[1]
+
+    said = {
+        *reasons_of(),
+        *reasons_of(Answers()),
+        *reasons_of(Answers(**dict.fromkeys(ANSWER_NAMES, True))),
+        *reasons_of(
+            metadata=Metadata(
+                age_approx=10, anatom_site="nail", fitzpatrick_skin_type=6, **dict.fromkeys(HISTORY, True)
+            ),
+            image_type=ImageType.CLINICAL,
+        ),
+        *reasons_of(status=Status.REFUSED),
+        *(
+            sentence
+            for prediction in (
+                URGENT,
+                make_prediction("akiec"),
+                make_prediction(is_above_threshold=True),
+                make_prediction("bcc"),
+                make_prediction(views_agreeing=1),
+                make_prediction(set_95=("mel",)),
+            )
+            for sentence in reasons_of(prediction=prediction, without=prediction)
+        ),
+    }
+
+    assert {rule.sentence.format(score=4) for rule in RULES.values()} <= said
