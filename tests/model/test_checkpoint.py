@@ -1,0 +1,69 @@
+import dataclasses
+
+import pytest
+
+from dermascan_core.errors import WeightsError
+from dermascan_core.imaging.preprocess import PreprocessConfig
+from dermascan_core.model.checkpoint import check_weights_file, load_weights, save_weights
+from dermascan_core.model.manifest import file_sha256
+
+
+@pytest.fixture(scope="module")
+def saved(tiny_network, tiny_manifest, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "tiny.keras"
+    save_weights(tiny_network, path)
+    return dataclasses.replace(tiny_manifest, sha256=file_sha256(path)), path
+
+
+def test_weights_load_with_the_three_serving_outputs(saved):
+    manifest, path = saved
+
+    model = load_weights(manifest, path)
+
+    assert [o.shape for o in model.outputs] == [(None, 8), (None, 1280), (None, 2, 2, 1280)]
+
+
+def test_one_altered_byte_stops_loading_and_names_both_hashes(saved, tmp_path):
+    manifest, path = saved
+    altered = tmp_path / "tiny.keras"
+    data = bytearray(path.read_bytes())
+    data[1000] ^= 1
+    altered.write_bytes(data)
+
+    with pytest.raises(WeightsError) as error:
+        check_weights_file(manifest, altered)
+    assert str(error.value) == (
+        f"The weights 'tiny.keras' differ from their manifest: expected sha256 {manifest.sha256}, "
+        f"found {file_sha256(altered)}. Restore both from the same release."
+    )
+
+
+def test_missing_weights_are_said(saved, tmp_path):
+    with pytest.raises(WeightsError) as error:
+        load_weights(saved[0], tmp_path / "tiny.keras")
+    assert (
+        str(error.value) == "Expected the weights 'tiny.keras' beside their manifest. They are missing. Restore them."
+    )
+
+
+def test_manifest_of_another_shape_names_the_values_that_differ(saved):
+    manifest, path = saved
+    other = dataclasses.replace(
+        manifest, preprocess=PreprocessConfig(96, 150), codes=manifest.codes[:7], metadata_fields=("sex",)
+    )
+
+    with pytest.raises(WeightsError) as error:
+        load_weights(other, path)
+    assert (
+        "input_px: manifest 96, weights 64; metadata columns: manifest 3, weights 30; classes: manifest 7, weights 8"
+        in str(error.value)
+    )
+
+
+def test_file_that_is_no_keras_archive_is_said(saved, tmp_path):
+    junk = tmp_path / "tiny.keras"
+    junk.write_bytes(b"junk")
+    manifest = dataclasses.replace(saved[0], sha256=file_sha256(junk))
+
+    with pytest.raises(WeightsError, match=r"The weights 'tiny\.keras' cannot be loaded"):
+        load_weights(manifest, junk)

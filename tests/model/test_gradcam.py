@@ -1,0 +1,84 @@
+"""The closed form against TensorFlow's own gradients."""
+
+import keras
+import numpy as np
+import pytest
+
+from dermascan_core.model.dual_branch import serving_model
+from dermascan_core.model.gradcam import average_heat_map, grad_cam
+from dermascan_core.model.head import Head
+
+
+@pytest.fixture(scope="module")
+def passed(tiny_network):
+    """One forward pass of four random photos: (images, metadata, logits, embedding, feature_map)."""
+    rng = np.random.default_rng(3)
+    images = rng.uniform(0, 255, (4, 64, 64, 3)).astype(np.float32)
+    metadata = rng.normal(size=(4, tiny_network.inputs[1].shape[1])).astype(np.float32)
+    outputs = serving_model(tiny_network).predict_on_batch([images, metadata])
+    return images, metadata, *(np.asarray(o) for o in outputs)
+
+
+def test_head_repeats_the_networks_logits(tiny_network, passed):
+    _, metadata, logits, embedding, _ = passed
+
+    np.testing.assert_allclose(Head.of(tiny_network).logits(embedding, metadata), logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("class_index", [0, 5])
+def test_heat_map_equals_gradcam_by_gradient_tape(tiny_network, passed, class_index):
+    tf = pytest.importorskip("tensorflow")
+    _, metadata, _, embedding, feature_map = passed
+    tail_in = keras.Input(feature_map.shape[1:])
+    meta_in = keras.Input(metadata.shape[1:])
+    x = tiny_network.get_layer("joined")(
+        [tiny_network.get_layer("embedding")(tail_in), tiny_network.get_layer("metadata_branch")(meta_in)]
+    )
+    tail = keras.Model([tail_in, meta_in], tiny_network.get_layer("logits")(tiny_network.get_layer("fusion")(x)))
+
+    with tf.GradientTape() as tape:
+        maps = tf.convert_to_tensor(feature_map)
+        tape.watch(maps)
+        logit = tail([maps, tf.convert_to_tensor(metadata)], training=False)[:, class_index]
+    weights = tape.gradient(logit, maps).numpy().mean(axis=(1, 2))
+    expected = np.maximum((feature_map * weights[:, None, None, :]).sum(-1), 0)
+    found = grad_cam(feature_map, embedding, metadata, Head.of(tiny_network), class_index)
+
+    n_cells = feature_map.shape[1] * feature_map.shape[2]
+    np.testing.assert_allclose(found / n_cells, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_heat_map_changes_when_the_head_is_randomised(tiny_network, passed):
+    _, metadata, _, embedding, feature_map = passed
+    head = Head.of(tiny_network)
+    rng = np.random.default_rng(0)
+    shuffled = Head(
+        *((rng.permutation(kernel), bias) for kernel, bias in (head.metadata_branch, head.fusion, head.logits_layer))
+    )
+
+    before, after = (average_heat_map(feature_map, embedding, metadata, h, 0) for h in (head, shuffled))
+
+    assert not np.allclose(before, after, atol=1e-3)
+
+
+def test_heat_map_of_nothing_stays_zero(tiny_network, passed):
+    _, metadata, _, embedding, feature_map = passed
+
+    heat_map = average_heat_map(feature_map * 0, embedding, metadata, Head.of(tiny_network), 0)
+
+    assert heat_map.shape == feature_map.shape[1:3]
+    assert not heat_map.any()
+
+
+def test_heat_map_is_turned_back_upright_before_averaging(tiny_network):
+    head = Head.of(tiny_network)
+    embedding = np.repeat(np.random.default_rng(2).uniform(0, 1, (1, 1280)).astype(np.float32), 8, axis=0)
+    metadata = np.zeros((8, tiny_network.inputs[1].shape[1]), np.float32)
+    weights = head.embedding_gradient(embedding, metadata, 0)[0]
+    corner = np.zeros((2, 2, 1280), np.float32)
+    corner[0, 1] = np.sign(weights)
+    from dermascan_core.model.views import make_views
+
+    heat_map = average_heat_map(make_views(corner), embedding, metadata, head, 0)
+
+    assert heat_map.tolist() == [[0, 1], [0, 0]]

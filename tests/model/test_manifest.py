@@ -1,0 +1,73 @@
+import json
+
+import pytest
+
+from dermascan_core.errors import WeightsError
+from dermascan_core.model.manifest import file_sha256, load_manifest, save_manifest
+from tests.fakes import fake_manifest
+
+
+@pytest.fixture
+def path(tmp_path):
+    save_manifest(fake_manifest(), tmp_path / "fake.json")
+    return tmp_path / "fake.json"
+
+
+def _change(path, **values):
+    data = json.loads(path.read_text())
+    data.update(values)
+    path.write_text(json.dumps(data))
+
+
+def test_manifest_comes_back_as_it_was_written(path):
+    assert load_manifest(path) == fake_manifest()
+
+
+def test_ham_shares_sum_the_classes_behind_each_code():
+    shares = fake_manifest().ham_shares
+
+    assert shares["akiec"] == pytest.approx(0.033, abs=1e-9)
+    assert sum(shares.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 9}, "Expected manifest format 1 in 'fake.json'. Received 9. Update the program."),
+        ({"name": "other"}, "holds the name 'other', but the file is 'fake.json'"),
+        ({"codes": ["mel", "nv"]}, "holds 2 codes, but [2, 8] shares"),
+        ({"codes": ["x"] * 8}, "unknown class codes"),
+        ({"temperature": 0}, "holds the temperature 0"),
+        ({"threshold": 1.5}, "holds the threshold 1.5"),
+        ({"preprocess": {}}, "cannot be understood: 'input_px'"),
+    ],
+)
+def test_manifest_that_contradicts_itself_stops_loading(path, change, message):
+    _change(path, **change)
+
+    with pytest.raises(WeightsError) as error:
+        load_manifest(path)
+    assert message in str(error.value)
+
+
+def test_missing_manifest_and_broken_json_are_said(tmp_path, path):
+    with pytest.raises(WeightsError, match="It cannot be read"):
+        load_manifest(tmp_path / "none.json")
+    path.write_text("{")
+    with pytest.raises(WeightsError, match="is not JSON"):
+        load_manifest(path)
+
+
+def test_missing_field_is_named(path):
+    data = json.loads(path.read_text())
+    del data["temperature"]
+    path.write_text(json.dumps(data))
+
+    with pytest.raises(WeightsError, match=r"lacks temperature\. Restore it from the release"):
+        load_manifest(path)
+
+
+def test_file_sha256_of_known_bytes(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+
+    assert file_sha256(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
