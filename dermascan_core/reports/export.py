@@ -1,0 +1,204 @@
+"""A screening as a row, as CSV and as JSON. No pixels and nothing of the photo's EXIF ever leave through here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..domain import PhotoScreening, Prediction, Reason, Screening, Status
+from ..taxonomy import CLASSES, HAM_CODES
+from ..triage.wording import BARS_CAPTION, DISCLAIMER, TESTED_ON, Voice, how_soon, not_checked, step_text, step_title
+
+SCHEMA_VERSION = "1.0"
+_HEAD = ("image", "status", "reason")
+_TAIL = ("predicted", "set", "next_step", "model", "model_sha256", "elapsed_ms")
+# A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+
+
+def screen_columns(codes: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the columns of ``screen --out`` for a model with these class codes.
+
+    HAM10000's seven always come first, so that files of different models can be read by the same script; the
+    model's own finer codes follow in taxonomy order.
+
+    >>> screen_columns(["nv", "scc", "ak"])[3:13]
+    ('p_akiec', 'p_bcc', 'p_bkl', 'p_df', 'p_mel', 'p_nv', 'p_vasc', 'p_ak', 'p_scc', 'p_malignant')
+    """
+    known = set(codes)
+    finer = tuple(c.code for c in CLASSES if c.code in known and c.code not in HAM_CODES)
+    return (*_HEAD, *(f"p_{code}" for code in (*HAM_CODES, *finer)), "p_malignant", *_TAIL)
+
+
+SCREEN_COLUMNS: tuple[str, ...] = screen_columns()
+
+
+def photo_row(photo: PhotoScreening, screening: Screening) -> dict[str, str]:
+    """Return one photo as the cells of ``screen --out``: every column of its model, all text, one physical line.
+
+    Args:
+        photo: A photo of the screening; refused, its probabilities, ``predicted`` and ``set`` are empty.
+        screening: The record that it belongs to.
+    """
+    cells = {
+        "image": safe_cell(photo.name),
+        "status": photo.status.value,
+        "reason": safe_cell("" if photo.reason is None else str(photo.reason)),
+        "next_step": photo.next_step.value,
+        "model": safe_cell(screening.model),
+        "model_sha256": screening.model_sha256,
+        "elapsed_ms": f"{photo.elapsed_ms:.1f}",
+    }
+    if photo.prediction is not None and photo.status is not Status.REFUSED:
+        cells |= {column: f"{p:.6f}" for column, p in _probability_columns(photo.prediction).items()}
+        cells |= {"predicted": photo.prediction.predicted, "set": "|".join(photo.prediction.set_90)}
+    columns = screen_columns(() if photo.prediction is None else photo.prediction.codes)
+    return {column: cells.get(column, "") for column in columns}
+
+
+def photo_record(photo: PhotoScreening, screening: Screening, codes: Sequence[str]) -> dict[str, Any]:
+    """Return one photo as a line of ``screen --out x.jsonl``: the same columns, with numbers, lists and nulls.
+
+    The name stays exactly as given, since JSON escapes what a line must not hold.
+    """
+    record: dict[str, Any] = dict.fromkeys(screen_columns(codes))
+    record |= {
+        "image": photo.name,
+        "status": photo.status.value,
+        "reason": None if photo.reason is None else str(photo.reason),
+        "next_step": photo.next_step.value,
+        "model": screening.model,
+        "model_sha256": screening.model_sha256,
+        "elapsed_ms": round(photo.elapsed_ms, 1),
+    }
+    if photo.prediction is not None and photo.status is not Status.REFUSED:
+        record |= {column: round(p, 6) for column, p in _probability_columns(photo.prediction).items()}
+        record |= {"predicted": photo.prediction.predicted, "set": list(photo.prediction.set_90)}
+    return record
+
+
+def screening_to_csv(screening: Screening) -> str:
+    """Return the screening as CSV text: a header and one physical line a photo."""
+    codes = {code for photo in screening.photos if photo.prediction is not None for code in photo.prediction.codes}
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, screen_columns(codes), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(photo_row(photo, screening) for photo in screening.photos)
+    return buffer.getvalue()
+
+
+def screening_to_json(screening: Screening) -> str:
+    """Return the whole screening as JSON text: what was asked, answered and advised, with its limits.
+
+    Photos are named, not contained. A measure that is not a finite number becomes null.
+    """
+    step = screening.next_step
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "disclaimer": DISCLAIMER,
+        "screened_at": screening.screened_at,
+        "app_version": screening.app_version,
+        "model": screening.model,
+        "model_sha256": screening.model_sha256,
+        "engine": screening.engine,
+        "image_type": screening.image_type.value,
+        "metadata": asdict(screening.metadata),
+        "answers": asdict(screening.answers),
+        "next_step": step.value,
+        "next_step_title": step_title(step, Voice.REPORT),
+        "next_step_text": step_text(step, Voice.REPORT),
+        "how_soon": how_soon(step),
+        "step_reasons": list(screening.step_reasons),
+        "disagreement": screening.disagreement,
+        "not_checked": list(not_checked(screening)),
+        "probabilities_mean": BARS_CAPTION,
+        "tested_on": TESTED_ON,
+        "photos": [_photo_to_dict(photo) for photo in screening.photos],
+    }
+    return json.dumps(_finite(record), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def safe_cell(text: str) -> str:
+    r"""Return untrusted text as a cell that stays one physical line and that no spreadsheet runs.
+
+    Control characters, line separators and undecodable bytes become backslash escapes; a text that begins like a
+    formula gets an apostrophe in front.
+
+    >>> safe_cell("=HYPERLINK(1).jpg"), safe_cell("two" + chr(10) + "lines.jpg"), safe_cell("mole.jpg")
+    ("'=HYPERLINK(1).jpg", 'two\\nlines.jpg', 'mole.jpg')
+    """
+    begins_like_formula = text.lstrip(" ").startswith(_FORMULA_STARTS)
+    # Cc control, Cf invisible (direction overrides), Zl/Zp line separators, Cs half of a character (undecodable bytes).
+    escaped = "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs")
+        else char
+        for char in text
+    )
+    return f"'{escaped}" if begins_like_formula else escaped
+
+
+def _probability_columns(prediction: Prediction) -> dict[str, float]:
+    ham = zip(HAM_CODES, prediction.ham_probabilities, strict=True)
+    own = zip(prediction.codes, prediction.probabilities, strict=True)
+    columns = {f"p_{code}": float(p) for code, p in ham}
+    columns |= {f"p_{code}": float(p) for code, p in own if code not in HAM_CODES}
+    return {**columns, "p_malignant": float(prediction.p_malignant)}
+
+
+def _photo_to_dict(photo: PhotoScreening) -> dict[str, Any]:
+    is_shown = photo.status is not Status.REFUSED
+    return {
+        "name": photo.name,
+        "status": photo.status.value,
+        "reason": _reason_to_dict(photo.reason),
+        "next_step": photo.next_step.value,
+        "quality": None
+        if photo.quality is None
+        else {
+            "measures": {name: float(value) for name, value in photo.quality.measures.items()},
+            "failures": [_reason_to_dict(reason) for reason in photo.quality.failures],
+            "warnings": [_reason_to_dict(reason) for reason in photo.quality.warnings],
+        },
+        "crop": None if photo.crop is None else asdict(photo.crop),
+        # No class of a refused photo, whatever was computed.
+        "prediction": _prediction_to_dict(photo.prediction) if is_shown else None,
+        "prediction_without_metadata": _prediction_to_dict(photo.prediction_without_metadata) if is_shown else None,
+        "elapsed_ms": round(float(photo.elapsed_ms), 1),
+    }
+
+
+def _reason_to_dict(reason: Reason | None) -> dict[str, str] | None:
+    return None if reason is None else {"code": reason.code, "sentence": reason.sentence}
+
+
+def _prediction_to_dict(prediction: Prediction | None) -> dict[str, Any] | None:
+    if prediction is None:
+        return None
+    return {
+        "probabilities": {code: float(p) for code, p in zip(prediction.codes, prediction.probabilities, strict=True)},
+        "ham_probabilities": {code: float(p) for code, p in zip(HAM_CODES, prediction.ham_probabilities, strict=True)},
+        "predicted": prediction.predicted,
+        "p_malignant": float(prediction.p_malignant),
+        "is_above_threshold": bool(prediction.is_above_threshold),
+        "set_90": list(prediction.set_90),
+        "set_95": list(prediction.set_95),
+        "views_agreeing": int(prediction.views_agreeing),
+        "n_views": int(prediction.n_views),
+        "is_unsure": bool(prediction.is_unsure),
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Return the value with every number that JSON cannot hold replaced by null, at any depth."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
