@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
+
+from . import weighted
+
+N_CALIBRATION_BINS = 15
 
 
 def roc_auc(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
@@ -50,3 +56,198 @@ def balanced_accuracy(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> float:
     if not labels.size:
         return float("nan")
     return float(np.mean([(predicted[labels == k] == k).mean() for k in np.unique(labels)]))
+
+
+def confusion_matrix(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, n_classes: int) -> npt.NDArray[np.int64]:
+    """Count photos by true class (rows) and predicted class (columns).
+
+    >>> confusion_matrix([0, 0, 1], [0, 1, 1], n_classes=2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    counts = np.zeros((n_classes, n_classes), np.int64)
+    np.add.at(counts, (np.asarray(y_true, np.intp), np.asarray(y_pred, np.intp)), 1)
+    return counts
+
+
+def normalise_rows(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Divide each row of a confusion matrix by its sum; NaN for a class without photos.
+
+    >>> normalise_rows([[1, 3], [0, 0]]).tolist()
+    [[0.25, 0.75], [nan, nan]]
+    """
+    table = np.asarray(counts, np.float64)
+    return weighted.ratio(table, table.sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMeasures:
+    """One class against the rest, in [0, 1]; NaN where undefined.
+
+    Attributes:
+        precision: Share of the photos called this class that are it.
+        sensitivity: Share of the class's photos that are called it (recall).
+        specificity: Share of the other photos that are not called it.
+        f1: Harmonic mean of precision and sensitivity.
+        auc: Area under the ROC curve of its probability.
+    """
+
+    precision: float
+    sensitivity: float
+    specificity: float
+    f1: float
+    auc: float
+
+
+def class_measures(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, y_prob: npt.ArrayLike) -> tuple[ClassMeasures, ...]:
+    """Measure each class against the rest.
+
+    Args:
+        y_true: Integer labels of shape (n_samples,).
+        y_pred: The labels shown first, shape (n_samples,).
+        y_prob: Array (n_samples, n_classes).
+    """
+    labels, predicted, prob = np.asarray(y_true), np.asarray(y_pred), np.asarray(y_prob)
+    return tuple(
+        ClassMeasures(
+            **{
+                name: of_sample(measure, len(labels))
+                for name, measure in one_against_rest(labels, predicted, k).items()
+            },
+            auc=roc_auc(labels == k, prob[:, k]),
+        )
+        for k in range(prob.shape[1])
+    )
+
+
+def one_against_rest(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, label: int) -> dict[str, weighted.Measure]:
+    """Return precision, sensitivity, specificity and f1 of one class, ready for resampling."""
+    is_class, is_said = np.asarray(y_true) == label, np.asarray(y_pred) == label
+    return {
+        "precision": weighted.share(is_class, is_said),
+        "sensitivity": weighted.share(is_said, is_class),
+        "specificity": weighted.share(~is_said, ~is_class),
+        "f1": weighted.f1(is_class, is_said),
+    }
+
+
+def average_precision(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> float:
+    """Precision averaged over recall, by steps.
+
+    Returns:
+        A float in [0, 1]; NaN without positives.
+
+    >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 3)
+    0.833
+    """
+    return of_sample(weighted.average_precision(y_true, y_score), len(np.asarray(y_true)))
+
+
+def specificity_at_sensitivity(y_true: npt.ArrayLike, y_score: npt.ArrayLike, *, sensitivity: float = 0.95) -> float:
+    """Best specificity among the ROC's own points whose sensitivity is at least the one asked for.
+
+    Returns:
+        A float in [0, 1]; NaN when one class is absent.
+
+    >>> specificity_at_sensitivity([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], sensitivity=0.95)
+    0.5
+    """
+    return of_sample(weighted.specificity_at_sensitivity(y_true, y_score, sensitivity), len(np.asarray(y_true)))
+
+
+def rates_at_threshold(y_true: npt.ArrayLike, y_score: npt.ArrayLike, threshold: float) -> tuple[float, float]:
+    """Return (sensitivity, specificity) when a score at or above the threshold means positive.
+
+    >>> rates_at_threshold([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.35)
+    (1.0, 0.5)
+    """
+    positive, said = np.asarray(y_true, bool), np.asarray(y_score, np.float64) >= threshold
+    return (
+        of_sample(weighted.share(said, positive), len(positive)),
+        of_sample(weighted.share(~said, ~positive), len(positive)),
+    )
+
+
+def expected_calibration_error(
+    y_true: npt.ArrayLike, y_prob: npt.ArrayLike, *, n_bins: int = N_CALIBRATION_BINS
+) -> float:
+    """Mean gap between confidence and accuracy, weighted by bin size. Lower is better.
+
+    Args:
+        y_true: Integer labels of shape (n_samples,).
+        y_prob: Probabilities of shape (n_samples, n_classes); each row sums to 1.
+        n_bins: Number of equal-width confidence bins on [0, 1].
+
+    Returns:
+        A float in [0, 1]; NaN without samples.
+
+    Reference: Guo et al. (2017), https://arxiv.org/abs/1706.04599
+
+    >>> round(expected_calibration_error([0, 1], [[0.8, 0.2], [0.4, 0.6]]), 2)
+    0.3
+    """
+    is_correct, confidence = _top(y_true, y_prob)
+    return of_sample(weighted.expected_calibration_error(is_correct, confidence, n_bins=n_bins), len(is_correct))
+
+
+def brier_score_loss(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> float:
+    """Mean squared distance between the probabilities and the truth, summed over classes; 0 (best) to 2.
+
+    Reference: Brier (1950), Monthly Weather Review 78 (1), 1-3: the original definition, over all classes.
+
+    >>> round(brier_score_loss([0, 1], [[0.8, 0.2], [0.4, 0.6]]), 2)
+    0.2
+    """
+    losses = squared_distance(y_true, y_prob)
+    return float(losses.mean()) if losses.size else float("nan")
+
+
+def squared_distance(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return each photo's part of the Brier score, shape (n_samples,)."""
+    prob = np.asarray(y_prob, np.float64)
+    return np.asarray(((prob - np.eye(prob.shape[1])[np.asarray(y_true, np.intp)]) ** 2).sum(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Photos whose score lies in (low, high]: how many, their mean score, and the share for which it came true."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+def reliability_bins(
+    is_true: npt.ArrayLike, score: npt.ArrayLike, *, n_bins: int = N_CALIBRATION_BINS
+) -> tuple[ReliabilityBin, ...]:
+    """Compare scores with what came true, bin by bin; NaN means an empty bin.
+
+    Args:
+        is_true: Booleans of shape (n_samples,).
+        score: Probabilities of shape (n_samples,).
+        n_bins: Number of equal-width bins on [0, 1].
+    """
+    happened, scores = np.asarray(is_true, np.float64), np.asarray(score, np.float64)
+    members = [weighted.confidence_bin(scores, n_bins) == i for i in range(n_bins)]
+    return tuple(
+        ReliabilityBin(
+            i / n_bins,
+            (i + 1) / n_bins,
+            int(inside.sum()),
+            float(scores[inside].mean()) if inside.any() else float("nan"),
+            float(happened[inside].mean()) if inside.any() else float("nan"),
+        )
+        for i, inside in enumerate(members)
+    )
+
+
+def of_sample(measure: weighted.Measure, n_samples: int) -> float:
+    """Return a resampling measure's value for the sample itself."""
+    return float(measure(np.ones((1, n_samples)))[0])
+
+
+def _top(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return (whether the most probable class is the true one, its probability)."""
+    prob = np.asarray(y_prob, np.float64)
+    return prob.argmax(axis=1) == np.asarray(y_true), prob.max(axis=1)

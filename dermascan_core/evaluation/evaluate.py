@@ -1,0 +1,214 @@
+"""Predicts every labelled photo and writes ``predictions.csv``, ``metrics.json`` and plots."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..domain import Answers, ImageType, Metadata, Reason, Status
+from ..errors import DatasetError, OutputError, PhotoError
+from ..imaging.crop import find_crop
+from ..imaging.decode import read_photo
+from ..imaging.preprocess import PreprocessConfig, preprocess
+from ..imaging.quality import assess_quality
+from ..model.predictor import PhotoOutput, Predictor
+from ..tables import LabelledPhoto
+from ..triage.policy import decide_next_step, untested_reason
+from .plots import draw_plots
+from .report import build_metrics
+from .results import PhotoResult, predictions_csv
+
+PREDICTIONS_FILE = "predictions.csv"
+METRICS_FILE = "metrics.json"
+_BATCH_SIZE = 16  # two batches of decoded photos are in memory at once: 12-megapixel ones take 36 MB each
+_N_READERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation wrote: its folder, one result a labelled photo, and the contents of ``metrics.json``."""
+
+    out: Path
+    results: tuple[PhotoResult, ...]
+    metrics: Mapping[str, Any]
+
+
+def evaluate_photos(
+    predictor: Predictor,
+    photos: Sequence[LabelledPhoto],
+    files: Mapping[str, Path],
+    *,
+    out: Path,
+    use_metadata: bool = True,
+    split: str = "",
+    image_type: ImageType = ImageType.DERMOSCOPIC,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Predict labelled photos and write what was measured; only our own files in ``out`` are replaced.
+
+    Photos that a screening would refuse are predicted too, and marked. A photo that is missing or cannot be decoded
+    becomes a row with empty probabilities; the others go on.
+
+    Args:
+        predictor: The model.
+        photos: Labelled photos.
+        files: image_id -> file; a photo without one is missing.
+        out: Folder; made if need be.
+        use_metadata: Whether to tell the model age, sex and site.
+        split: Name of the split, for the record.
+        image_type: How the photos were taken; decides the next step's wording only.
+        on_progress: Called with (done, total) after each batch.
+
+    Raises:
+        DatasetError: If there are no photos, or none could be read.
+        OutputError: If ``out`` cannot be written; found before the first prediction.
+    """
+    if not photos:
+        raise DatasetError("Expected at least one labelled photo. Received none. Check the labels table and --split.")
+    prepare_folder(out)
+    results = predict_photos(
+        predictor, photos, files, use_metadata=use_metadata, image_type=image_type, on_progress=on_progress
+    )
+    if not any(result.prediction for result in results):
+        raise DatasetError(
+            f"Expected photos for the {len(photos)} rows of the labels table. None of them could be read "
+            f"(the first: {results[0].refusal}). Check --images."
+        )
+    metrics = build_metrics(
+        results, predictor.manifest, engine=predictor.engine, use_metadata=use_metadata, split=split
+    )
+    write_file(out / PREDICTIONS_FILE, predictions_csv(results, predictor.manifest.codes).encode())
+    write_file(out / METRICS_FILE, (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode())
+    for name, png in draw_plots(metrics).items():
+        write_file(out / name, png)
+    return Evaluation(out, tuple(results), metrics)
+
+
+def predict_photos(
+    predictor: Predictor,
+    photos: Sequence[LabelledPhoto],
+    files: Mapping[str, Path],
+    *,
+    use_metadata: bool = True,
+    image_type: ImageType = ImageType.DERMOSCOPIC,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[PhotoResult]:
+    """Return one result a labelled photo, in order; see ``evaluate_photos``."""
+    config = predictor.manifest.preprocess
+    batches = [photos[i : i + _BATCH_SIZE] for i in range(0, len(photos), _BATCH_SIZE)]
+    results: list[PhotoResult] = []
+    with ThreadPoolExecutor(_N_READERS) as pool:
+
+        def start(batch: Sequence[LabelledPhoto]) -> list[Any]:
+            return [pool.submit(_prepare, files.get(p.image_id), config) for p in batch]
+
+        coming = start(batches[0]) if batches else []
+        for number, batch in enumerate(batches):
+            prepared = [future.result() for future in coming]
+            # The next photos are read while the network answers for these.
+            coming = start(batches[number + 1]) if number + 1 < len(batches) else []
+            results += _predict_batch(predictor, batch, prepared, use_metadata=use_metadata, image_type=image_type)
+            on_progress(len(results), len(photos))
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A photo's square, or None with the reason; and why a screening would refuse it."""
+
+    square: npt.NDArray[np.uint8] | None
+    refusal: Reason | None
+
+
+def _prepare(path: Path | None, config: PreprocessConfig) -> _Prepared:
+    if path is None:
+        return _Prepared(None, Reason("missing", "Expected a photo of this name in the folder. There is none."))
+    try:
+        rgb = read_photo(path)
+    except PhotoError as error:
+        return _Prepared(None, Reason(error.code, str(error)))
+    crop = find_crop(rgb)
+    failures = assess_quality(rgb, crop).failures
+    return _Prepared(preprocess(rgb, config, crop=crop), failures[0] if failures else None)
+
+
+def _predict_batch(
+    predictor: Predictor,
+    photos: Sequence[LabelledPhoto],
+    prepared: Sequence[_Prepared],
+    *,
+    use_metadata: bool,
+    image_type: ImageType,
+) -> list[PhotoResult]:
+    told = [p.metadata if use_metadata else Metadata() for p in photos]
+    readable = [(one.square, row) for one, row in zip(prepared, told, strict=True) if one.square is not None]
+    outputs: list[PhotoOutput] = []
+    if readable:
+        outputs = predictor.predict(np.stack([square for square, _ in readable]), [row for _, row in readable])
+    waiting = iter(outputs)
+    return [
+        _result(photo, one, row, None if one.square is None else next(waiting), image_type)
+        for photo, one, row in zip(photos, prepared, told, strict=True)
+    ]
+
+
+def _result(
+    photo: LabelledPhoto, one: _Prepared, metadata: Metadata, output: PhotoOutput | None, image_type: ImageType
+) -> PhotoResult:
+    refusal = one.refusal or untested_reason(Answers(), metadata, image_type)
+    status = Status.ANSWERED
+    if refusal is not None or output is None:
+        status = Status.REFUSED
+    elif output.prediction.is_unsure:
+        status = Status.UNSURE
+    shown = output if status is not Status.REFUSED else None
+    step, _ = decide_next_step(
+        answers=Answers(),
+        metadata=metadata,
+        image_type=image_type,
+        status=status,
+        prediction=shown.prediction if shown else None,
+        prediction_without_metadata=shown.prediction_without_metadata if shown else None,
+    )
+    return PhotoResult(photo, output.prediction if output else None, status, refusal, step)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder and check that it can be written.
+
+    Raises:
+        OutputError: If it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"Expected a folder that can be made at '{folder}': {error.strerror}. Choose another."
+        ) from error
+    probe = folder / ".writable.partial"
+    write_file(probe, b"")
+    probe.unlink()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        OutputError: If the disk is full or may not be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except OSError as error:
+        raise OutputError(
+            f"Expected to write '{path}'. The disk said: {error.strerror}. Free some space, or choose another folder."
+        ) from error

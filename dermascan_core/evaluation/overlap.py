@@ -1,0 +1,58 @@
+"""Whether evaluated photos were training photos: their numbers would then be memory, not skill."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..model.manifest import Manifest
+from ..tables import LabelledPhoto
+
+SHIPPED_SPLITS = Path(__file__).resolve().parents[1] / "training" / "splits"
+_MAX_LISTED = 20
+
+
+def training_overlap(
+    photos: Sequence[LabelledPhoto], manifest: Manifest, *, splits_dir: Path = SHIPPED_SPLITS
+) -> dict[str, Any]:
+    """Compare photos with the shipped training split, by photo and by lesion.
+
+    Args:
+        photos: Evaluated photos.
+        manifest: Of the model; says which split it was trained on.
+        splits_dir: Folder of split tables (image_id, lesion_id, split, fold).
+
+    Returns:
+        ``n_photos`` and ``n_lesions`` that the training split (validation fold included) also holds, some of
+        their names, ``against`` (split tables compared) and ``is_the_models_split``: whether one of them is the
+        split that the manifest names; None when the manifest names none.
+    """
+    image_ids: set[str] = set()
+    lesion_ids: set[str] = set()
+    hashes: dict[str, str] = {}
+    for path in sorted(splits_dir.glob("*.csv")):
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        hashes[path.stem] = _split_sha256(rows)
+        image_ids |= {row["image_id"].lower() for row in rows if row["split"] == "train"}
+        lesion_ids |= {row["lesion_id"] for row in rows if row["split"] == "train" and row["lesion_id"]}
+    seen_photos = sorted({p.image_id for p in photos if p.image_id.lower() in image_ids})
+    seen_lesions = sorted({p.lesion_id for p in photos if p.lesion_id in lesion_ids})
+    named = manifest.data.get("split_sha256")
+    return {
+        "n_photos": len(seen_photos),
+        "n_lesions": len(seen_lesions),
+        "photos": seen_photos[:_MAX_LISTED],
+        "lesions": seen_lesions[:_MAX_LISTED],
+        "against": sorted(hashes),
+        "is_the_models_split": None if named is None else named in hashes.values(),
+    }
+
+
+def _split_sha256(rows: Sequence[dict[str, str]]) -> str:
+    """Return the hash by which a training run names its split; see ``training.data.split_sha256``."""
+    lines = sorted(f"{r['image_id']},{r['lesion_id'] or r['image_id']},{r['split']},{r['fold']}" for r in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
