@@ -23,7 +23,8 @@ from ..errors import (
 MIN_SIDE_PX = 128
 MAX_PIXELS = 50_000_000
 MAX_SIZE_BYTES = 30 * 1024 * 1024
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF", "TIFF", "BMP", "GIF")
+# Pillow has no opener named MPO: its JPEG opener gives those files too.
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "TIFF", "BMP", "GIF")
 _FORMAT_WORDS = "JPEG, PNG, WebP, HEIC, TIFF or BMP"
 
 pillow_heif.register_heif_opener()
