@@ -1,0 +1,88 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from dermascan_core.domain import Metadata
+from dermascan_core.errors import DatasetError
+from dermascan_core.model.predictor import prediction_from_views
+from dermascan_core.services.models import load_predictor
+from dermascan_core.tables import LabelledPhoto
+from dermascan_core.training.release import choose_threshold, make_release
+from tests.fakes import CODES, fake_manifest
+from tests.training.conftest import dataset_rows, write_dataset
+
+
+@pytest.fixture(scope="module")
+def released(finished_run, generated_dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    manifest = make_release(finished_run, data=generated_dataset, name="tiny", weights_dir=folder)
+    return manifest, folder
+
+
+def test_released_model_loads_and_answers(released):
+    manifest, folder = released
+
+    predictor = load_predictor("tiny", weights_dir=folder)
+    output = predictor.predict(np.full((1, 64, 64, 3), 128, np.uint8), [Metadata(age_approx=50)])[0]
+
+    assert predictor.manifest == manifest
+    assert output.prediction.ham_probabilities.sum() == pytest.approx(1)
+    assert output.prediction.codes == ("mel", "nv", "bcc", "pbk")
+
+
+def test_manifest_says_how_it_was_fitted(released, finished_run):
+    manifest, _ = released
+    record = json.loads((finished_run / "run.json").read_text())
+
+    assert manifest.data["split_sha256"] == record["split_sha256"]
+    assert manifest.data["validation_fold"] == 0
+    assert manifest.temperature > 0
+    assert manifest.training["best_epoch"] in (1, 2)
+    assert len(manifest.training["epochs"]) == 2
+    assert manifest.data["validation_at_threshold"]["malignant_sensitivity"] >= 0.95
+    assert "non-commercial" in manifest.licence
+
+
+def test_release_with_another_split_is_refused(finished_run, tmp_path):
+    rows = dataset_rows()[:-1]
+    folder = write_dataset(tmp_path / "other", rows=rows)
+
+    with pytest.raises(DatasetError, match="Release it with the data set that trained it"):
+        make_release(finished_run, data=folder, name="tiny", weights_dir=tmp_path / "weights")
+
+
+def test_unfinished_run_is_refused(finished_run, generated_dataset, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    (run / "best.keras").unlink()
+
+    with pytest.raises(DatasetError, match="has not finished one epoch yet"):
+        make_release(run, data=generated_dataset, name="tiny", weights_dir=tmp_path / "weights")
+
+
+def _prediction(p_mel, p_bcc=0.0):
+    p = np.zeros(8)
+    p[CODES.index("mel")], p[CODES.index("bcc")], p[CODES.index("nv")] = p_mel, p_bcc, 1 - p_mel - p_bcc
+    return prediction_from_views(p[None], fake_manifest())
+
+
+def test_threshold_is_the_stricter_of_malignant_and_melanoma_sensitivity():
+    melanomas = [0.10 + 0.01 * i for i in range(40)]
+    others = [0.02 + 0.01 * i for i in range(10)]
+    predictions = [_prediction(p) for p in melanomas] + [_prediction(0, p) for p in others] + [_prediction(0.05)] * 50
+    labels = ["mel"] * 40 + ["bcc"] * 10 + ["nv"] * 50
+    photos = [LabelledPhoto(str(i), dx, dx != "nv") for i, dx in enumerate(labels)]
+
+    point = choose_threshold(predictions, photos)
+
+    # Of 50 malignant 2 may be missed, of 40 melanomas 2: the third lowest malignant (0.04) is the stricter.
+    assert point.threshold == pytest.approx(0.04)
+    assert point.malignant_sensitivity == 48 / 50
+    assert point.melanoma_sensitivity == 1.0
+    assert point.specificity == 0.0
+
+
+def test_threshold_without_melanoma_is_refused():
+    with pytest.raises(DatasetError, match="Expected melanoma photos in the validation fold"):
+        choose_threshold([_prediction(0.1)], [LabelledPhoto("1", "nv", False)])
