@@ -92,7 +92,7 @@ def _keep_thin_lines(mask: npt.NDArray[np.uint8], *, min_length_px: int) -> npt.
         )
         diagonal = float(np.hypot(width, height))
         keep[part] = diagonal >= min_length_px and area < 0.25 * diagonal**2
-    return keep[labels]
+    return np.asarray(keep[labels], np.uint8)
 
 
 STEPS: dict[str, ImagingStep] = {
