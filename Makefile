@@ -49,7 +49,9 @@ train: $(VENV)/train.stamp ## Train PRESET on $$DERMASCAN_DATA/ham10000 into OUT
 	  $$(test -f "$(OUT)/run.json" && echo --resume)
 
 bench: $(VENV)/run.stamp ## Measure speed: each file of benchmarks/ prints its table
-	@for file in benchmarks/*.py; do echo "== $$file"; PYTHONPATH=. $(PY) "$$file" || exit 1; done
+	@for file in benchmarks/[a-z]*.py; do \
+	  echo "== $$file"; $(PY) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; \
+	done
 
 browser: # A Chromium for the tests that click through the app; without one those tests say that they were skipped.
 	@for name in chromium chromium-browser google-chrome; do \

@@ -22,9 +22,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"base", "imaging", "model", "trust", "evaluation"},
     "services": {"base", "imaging", "model", "trust", "triage", "reports", "evaluation"},
     "cli": {"base", "imaging", "model", "trust", "triage", "reports", "evaluation", "training", "services"},
-    "ui": {"base", "imaging", "triage", "reports", "services", "model"},  # model: the types of what it caches
+    "ui": {"base", "imaging", "triage", "reports", "services"},
     "pages": {"base", "imaging", "triage", "reports", "services", "ui"},
 }
+# What services hand out; the room behind these types stays closed to the pages.
+TYPES_FOR_PAGES = {"dermascan_core.model.manifest", "dermascan_core.model.predictor"}
 HEAVY = ("keras", "tensorflow", "torch", "jax", "tensorboard")
 FILES = python_files("dermascan_core", "pages", "streamlit_app.py")
 
@@ -49,7 +51,10 @@ def test_file_imports_only_from_the_rooms_below_it(path: Path) -> None:
     wrong = [
         f"{relative(path)}:{found.line} imports {found.module}"
         for found in imports_of(path)
-        if (target := room_of(found.module)) is not None and target != room and target not in MAY_IMPORT[room]
+        if (target := room_of(found.module)) is not None
+        and target != room
+        and target not in MAY_IMPORT[room]
+        and not (room in ("pages", "ui") and found.module in TYPES_FOR_PAGES)
     ]
 
     assert wrong == []
