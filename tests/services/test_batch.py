@@ -1,0 +1,418 @@
+"""Many photos: which files, which metadata, one line a photo, going on after a kill, and the order to look in."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dermascan_core.domain import ImageType, Metadata, NextStep, Status
+from dermascan_core.errors import DatasetError, OutputError, TableError
+from dermascan_core.reports.export import screen_columns
+from dermascan_core.services.batch import (
+    BatchItem,
+    find_photo_files,
+    rank_for_triage,
+    read_metadata_table,
+    screen_each,
+    screen_files,
+)
+from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, photo_bytes
+
+DARK = photo_bytes(fake_photo(lesion=(60, 35, 25)))
+BROWN = photo_bytes(fake_photo())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four photos of which one is broken, one hidden, and files that are no photos."""
+    photos = tmp_path / "photos"
+    (photos / "b").mkdir(parents=True)
+    (photos / ".cache").mkdir()
+    for name, data in {
+        "c.JPG": BROWN,
+        "a.png": photo_bytes(fake_photo(), "PNG"),
+        "b/dark.jpg": DARK,
+        "b/broken.jpg": b"not a photo",
+        ".hidden.jpg": BROWN,
+        ".cache/x.jpg": BROWN,
+        "notes.txt": b"hello",
+        "b/table.csv": b"image_id,age\n",
+    }.items():
+        (photos / name).write_bytes(data)
+    return photos
+
+
+def rows_of(out: Path) -> list[dict[str, str]]:
+    with out.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def names(files: list[Path], folder: Path) -> list[str]:
+    return [file.relative_to(folder).as_posix() for file in files]
+
+
+def test_folder_means_every_photo_below_it_sorted_by_path(folder: Path):
+    files, n_others = find_photo_files([folder])
+
+    assert names(files, folder) == ["a.png", "b/broken.jpg", "b/dark.jpg", "c.JPG"]
+    assert n_others == 2
+
+
+def test_files_are_taken_as_given_in_input_order(folder: Path):
+    files, n_others = find_photo_files([folder / "c.JPG", folder / "notes.txt", folder / "b"])
+
+    assert names(files, folder) == ["c.JPG", "notes.txt", "b/broken.jpg", "b/dark.jpg"]
+    assert n_others == 1
+
+
+def test_own_output_file_is_neither_taken_nor_counted(folder: Path):
+    out = folder / "out.csv"
+    out.write_text("image,status,reason,")
+
+    _, n_others = find_photo_files([folder], out=out)
+
+    assert n_others == 2
+
+
+def test_missing_path_is_named_before_anything_is_screened(folder: Path):
+    with pytest.raises(DatasetError) as caught:
+        find_photo_files([folder, folder / "gone"])
+
+    assert str(caught.value) == (f"Expected a photo or a folder at '{folder / 'gone'}'. There is none. Check the path.")
+
+
+def test_metadata_table_keeps_good_rows_beside_wrong_ones():
+    table = read_metadata_table(
+        b"image,age,sex,localization\n"
+        b"a/ISIC_1.jpg,61,F,scalp\n"
+        b"ISIC_2,300,,\n"
+        b"ISIC_3,-3,,\n"
+        b"ISIC_4,,,moon\n"
+        b"ISIC_5,,,\n"
+        b",40,,\n"
+    )
+
+    assert table["isic_1"] == Metadata(age_approx=61, sex="female", anatom_site="scalp")
+    assert table["isic_2"] == (
+        "The metadata table, line 3: Expected age in years between 0 and 120, or empty for unknown. Received 300.0. "
+        "Correct the value, or leave it empty."
+    )
+    assert str(table["isic_3"]).startswith("The metadata table, line 4: Expected age in years between 0 and 120")
+    assert "Received 'moon'" in str(table["isic_4"])
+    assert table["isic_5"] == Metadata()
+    assert table["line 7"] == (
+        "The metadata table, line 7: Expected a photo's name in 'image'. The cell is empty. Fill it in."
+    )
+
+
+def test_metadata_of_one_photo_given_twice_must_agree():
+    table = read_metadata_table(b"image_id,age\na.jpg,50\nA,50\nb,50\nb.jpg,60\n")
+
+    assert table["a"] == Metadata(age_approx=50)
+    assert table["b"] == (
+        "The metadata table, line 5: The photo 'b.jpg' also stands in line 4 with other values. Keep one of the two."
+    )
+
+
+def test_metadata_table_without_any_known_column_says_which_are_known():
+    with pytest.raises(TableError) as caught:
+        read_metadata_table(b"image_id,years\na,50\n")
+
+    assert str(caught.value) == (
+        "The metadata table needs at least one of the columns age_approx, age, sex, gender, localization, "
+        "anatom_site, anatom_site_general, region, clin_size_long_diam_mm, fitzpatrick_skin_type, "
+        "personal_hx_skin_cancer, family_hx_skin_cancer, high_sun_exposure, immunosuppressed. "
+        "Received the columns: image_id, years. Add or rename a column."
+    )
+
+
+def test_metadata_table_without_photo_names_is_refused():
+    with pytest.raises(TableError, match=r"^The metadata table needs a column 'image_id' \(or 'image'\)"):
+        read_metadata_table(b"age,sex\n50,male\n")
+
+
+def test_csv_holds_one_physical_line_a_photo_in_input_order(folder: Path, tmp_path: Path):
+    files, _ = find_photo_files([folder])
+    out = tmp_path / "out.csv"
+
+    summary = screen_files(files, predictor=FakePredictor(), out=out)
+
+    rows = rows_of(out)
+    assert out.read_bytes().count(b"\n") == 5
+    assert [row["image"] for row in rows] == [str(file) for file in files]
+    assert tuple(rows[0]) == screen_columns(CODES)
+    assert [row["status"] == "refused" for row in rows] == [False, True, False, False]
+    assert rows[1]["reason"].startswith("unreadable: ")
+    assert float(rows[2]["p_mel"]) > float(rows[0]["p_mel"])
+    assert summary.n_photos == 4
+    assert summary.statuses[Status.REFUSED] == 1
+    assert sum(summary.next_steps.values()) == 4
+
+
+def test_jsonl_holds_the_same_photos_as_numbers(folder: Path, tmp_path: Path):
+    files, _ = find_photo_files([folder])
+    out = tmp_path / "out.jsonl"
+
+    screen_files(files, predictor=FakePredictor(), out=out)
+
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [record["image"] for record in records] == [str(file) for file in files]
+    assert records[0]["p_mel"] == pytest.approx(
+        1 - sum(records[0][f"p_{c}"] for c in ("akiec", "bcc", "bkl", "df", "nv", "vasc")), abs=1e-5
+    )
+    assert records[1]["p_mel"] is None
+
+
+def test_each_line_is_on_disk_when_its_progress_is_told(folder: Path, tmp_path: Path):
+    files, _ = find_photo_files([folder])
+    out = tmp_path / "out.csv"
+    seen: list[tuple[int, int, int]] = []
+
+    screen_files(
+        files,
+        predictor=FakePredictor(),
+        out=out,
+        on_progress=lambda n_done, n_photos, item: seen.append((n_done, n_photos, out.read_bytes().count(b"\n"))),
+    )
+
+    assert seen == [(1, 4, 2), (2, 4, 3), (3, 4, 4), (4, 4, 5)]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+@pytest.mark.parametrize("n_bytes_lost", [1, 40, 400, 100_000])
+def test_resume_after_a_kill_gives_the_file_of_an_undisturbed_run(folder: Path, tmp_path: Path, ending, n_bytes_lost):
+    files, _ = find_photo_files([folder])
+    out = tmp_path / f"out.{ending}"
+    screen_files(files, predictor=FakePredictor(), out=out)
+    whole = without_times(out)
+    # A kill leaves the file cut off anywhere.
+    data = out.read_bytes()
+    out.write_bytes(data[: max(len(data) - n_bytes_lost, 0)])
+    predictor = FakePredictor()
+
+    summary = screen_files(files, predictor=predictor, out=out, resume=True)
+
+    assert without_times(out) == whole
+    assert summary.n_photos == sum(summary.statuses.values()) == 4
+    assert predictor.n_calls <= 4 - summary.n_resumed
+
+
+def without_times(out: Path) -> list[dict[str, object]]:
+    records = rows_of(out) if out.suffix == ".csv" else [json.loads(line) for line in out.read_text().splitlines()]
+    return [{key: value for key, value in record.items() if key != "elapsed_ms"} for record in records]
+
+
+def test_resume_of_a_finished_run_screens_nothing_again(folder: Path, tmp_path: Path):
+    files, _ = find_photo_files([folder])
+    out = tmp_path / "out.csv"
+    screen_files(files, predictor=FakePredictor(), out=out)
+    before, predictor = out.read_bytes(), FakePredictor()
+
+    summary = screen_files(files, predictor=predictor, out=out, resume=True)
+
+    assert out.read_bytes() == before
+    assert (summary.n_resumed, predictor.n_calls) == (4, 0)
+
+
+def test_resume_without_an_earlier_file_begins_one(folder: Path, tmp_path: Path):
+    out = tmp_path / "out.csv"
+
+    summary = screen_files([folder / "c.JPG"], predictor=FakePredictor(), out=out, resume=True)
+
+    assert (summary.n_resumed, len(rows_of(out))) == (0, 1)
+
+
+def test_resume_refuses_the_rows_of_other_photos(folder: Path, tmp_path: Path):
+    out = tmp_path / "out.csv"
+    screen_files([folder / "c.JPG"], predictor=FakePredictor(), out=out)
+    before = out.read_bytes()
+
+    with pytest.raises(OutputError) as caught:
+        screen_files([folder / "a.png"], predictor=FakePredictor(), out=out, resume=True)
+
+    assert str(caught.value) == (
+        f"Expected '{out}' to hold the first photos of this batch, in order. "
+        f"Received a row about '{folder / 'c.JPG'}' where '{folder / 'a.png'}' belongs. "
+        "Screen the same files, choose another output file, or leave out --resume to begin again."
+    )
+    assert out.read_bytes() == before
+
+
+def test_resume_refuses_the_rows_of_another_model(folder: Path, tmp_path: Path):
+    out = tmp_path / "out.csv"
+    screen_files([folder / "c.JPG"], predictor=FakePredictor(), out=out)
+
+    with pytest.raises(OutputError) as caught:
+        screen_files(
+            [folder / "c.JPG"],
+            predictor=FakePredictor(manifest=fake_manifest(sha256="f" * 64)),
+            out=out,
+            resume=True,
+        )
+
+    assert str(caught.value) == (
+        f"Expected '{out}' to hold rows of the model ffffffffffff. Received rows of the model 000000000000. "
+        "Use the same model, choose another output file, or leave out --resume to begin again."
+    )
+
+
+def test_resume_refuses_a_damaged_middle(folder: Path, tmp_path: Path):
+    files, _ = find_photo_files([folder])
+    out = tmp_path / "out.csv"
+    screen_files(files, predictor=FakePredictor(), out=out)
+    lines = out.read_bytes().split(b"\n")
+    out.write_bytes(b"\n".join([lines[0], b"half a row", *lines[2:]]))
+
+    with pytest.raises(OutputError) as caught:
+        screen_files(files, predictor=FakePredictor(), out=out, resume=True)
+
+    assert str(caught.value) == (
+        f"Expected '{out}' to hold the rows of an earlier run with this model's columns. It holds something else: "
+        "choose another output file, or leave out --resume to begin again."
+    )
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_file_that_is_not_ours_is_never_overwritten(folder: Path, tmp_path: Path, resume):
+    out = tmp_path / "patients.csv"
+    out.write_text("image_id,age\nISIC_1,61")
+
+    with pytest.raises(OutputError) as caught:
+        screen_files([folder / "c.JPG"], predictor=FakePredictor(), out=out, resume=resume)
+
+    assert str(caught.value) == (
+        f"Expected '{out}' to be new, or to hold the rows of an earlier run. It holds something else, "
+        "which would be lost. Choose another output file."
+    )
+    assert out.read_text() == "image_id,age\nISIC_1,61"
+
+
+def test_output_with_another_ending_is_refused(folder: Path, tmp_path: Path):
+    with pytest.raises(OutputError) as caught:
+        screen_files([folder / "c.JPG"], predictor=FakePredictor(), out=tmp_path / "out.xlsx")
+
+    assert str(caught.value) == (
+        f"Expected a file that ends in .csv or .jsonl. Received '{tmp_path / 'out.xlsx'}'. Rename the output file."
+    )
+
+
+def test_missing_output_folder_is_said_before_the_first_photo(folder: Path, tmp_path: Path):
+    predictor, out = FakePredictor(), tmp_path / "gone" / "out.csv"
+
+    with pytest.raises(OutputError) as caught:
+        screen_files([folder / "c.JPG"], predictor=predictor, out=out)
+
+    assert str(caught.value) == (
+        f"The results cannot be written to '{out}': No such file or directory. Lines already written are kept. "
+        "Free the disk or choose another place, then go on with --resume."
+    )
+    assert predictor.n_calls == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="NOT TESTED: this system has no /dev/full")
+def test_full_disk_is_an_output_error(folder: Path, tmp_path: Path):
+    out = tmp_path / "out.csv"
+    out.symlink_to("/dev/full")
+
+    with pytest.raises(OutputError) as caught:
+        screen_files([folder / "c.JPG"], predictor=FakePredictor(), out=out)
+
+    assert str(caught.value).startswith(f"The results cannot be written to '{out}': No space left on device.")
+
+
+def test_wrong_metadata_row_leaves_its_photo_without_metadata_and_is_said(folder: Path, tmp_path: Path):
+    out = tmp_path / "out.csv"
+    table = read_metadata_table(b"image_id,age\na,300\nc,61\nbroken,-1\nother,20\n")
+    files, _ = find_photo_files([folder])
+
+    summary = screen_files(files, predictor=FakePredictor(), metadata=table, out=out)
+
+    rows = rows_of(out)
+    assert rows[0]["reason"].startswith(
+        "metadata_not_used: Metadata not used. The metadata table, line 2: Expected age in years"
+    )
+    assert rows[1]["reason"].startswith("unreadable: ")
+    assert "Metadata not used. The metadata table, line 4" in rows[1]["reason"]
+    assert rows[3]["reason"] == ""
+    assert len(summary.metadata_errors) == 2
+    assert summary.unused_rows == ("other",)
+
+
+def test_metadata_reaches_its_photo_whatever_case_and_ending():
+    table = read_metadata_table(b"image,age\nMOLE.png,61\n")
+
+    item = next(screen_each([("x/mole.JPG", BROWN)], predictor=FakePredictor(), metadata=table))
+
+    assert item.screening.metadata == Metadata(age_approx=61)
+
+
+def test_file_that_vanished_is_refused_and_the_others_go_on(folder: Path, tmp_path: Path):
+    gone = tmp_path / "gone.jpg"
+
+    vanished, there = screen_each([("gone.jpg", gone), ("c.JPG", folder / "c.JPG")], predictor=FakePredictor())
+
+    photo = vanished.screening.photos[0]
+    assert photo.status is Status.REFUSED
+    assert str(photo.reason) == (
+        f"unreadable: Expected a readable photo at '{gone}'. It is missing, or may not be opened. Check the path."
+    )
+    assert there.screening.photos[0].prediction is not None
+
+
+def test_huge_file_is_refused_without_being_read(tmp_path: Path):
+    huge = tmp_path / "huge.jpg"
+    with huge.open("wb") as file:
+        file.truncate(200 * 2**20)
+
+    item = next(screen_each([("huge.jpg", huge)], predictor=FakePredictor()))
+
+    assert str(item.screening.photos[0].reason) == (
+        "too_large: The file may have at most 30 MB. Received 200 MB. Save the photo smaller, or as JPEG."
+    )
+
+
+def test_file_name_with_a_line_break_stays_one_physical_line(tmp_path: Path):
+    photo = tmp_path / "=two\nlines.jpg"
+    photo.write_bytes(BROWN)
+    out = tmp_path / "out.csv"
+
+    screen_files([photo], predictor=FakePredictor(), out=out)
+    screen_files([photo], predictor=FakePredictor(), out=out, resume=True)
+
+    assert len(out.read_text().splitlines()) == 2
+    assert rows_of(out)[0]["image"] == f"{tmp_path}/=two\\nlines.jpg"
+
+
+def test_phone_photos_of_a_batch_are_never_watch():
+    item = next(
+        screen_each(
+            [("a.jpg", BROWN)],
+            predictor=FakePredictor(fixed=[0.001, 0.99, 0.001, 0.001, 0.001, 0.004, 0.001, 0.001]),
+            image_type=ImageType.CLINICAL,
+        )
+    )
+
+    assert item.screening.next_step is NextStep.ROUTINE_CHECK
+
+
+def test_triage_ranks_by_next_step_then_by_share_of_cancer():
+    def item(name: str, *fixed: float) -> BatchItem:
+        return next(screen_each([(name, BROWN)], predictor=FakePredictor(fixed=fixed)))
+
+    calm = item("calm", 0.001, 0.99, 0.001, 0.001, 0.001, 0.004, 0.001, 0.001)
+    mole = item("mole", 0.002, 0.98, 0.002, 0.002, 0.002, 0.01, 0.001, 0.001)
+    carcinoma = item("carcinoma", 0.01, 0.05, 0.9, 0.01, 0.01, 0.01, 0.005, 0.005)
+    melanoma = item("melanoma", 0.7, 0.25, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005)
+    worse = item("worse", 0.9, 0.05, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005)
+    refused = next(screen_each([("refused", b"")], predictor=FakePredictor()))
+
+    ranked = rank_for_triage([calm, refused, carcinoma, melanoma, mole, worse])
+
+    assert [one.name for one in ranked] == ["worse", "melanoma", "carcinoma", "mole", "calm", "refused"]
+    assert refused.p_malignant is None
+    assert np.isclose(worse.p_malignant or 0, 0.93)
