@@ -124,3 +124,27 @@ def test_every_room_has_its_rule() -> None:
 @pytest.mark.parametrize("path", python_files("dermascan_core", "pages", "tests", "benchmarks"), ids=relative)
 def test_file_is_short_enough_to_be_one_idea(path: Path) -> None:
     assert path.read_text(encoding="utf-8").count("\n") <= 420
+
+
+# Files whose work is to fetch something that a person asked for.
+MAY_OPEN_A_CONNECTION = {"dermascan_core/services/isic_examples.py"}
+NETWORK = {"urllib", "http", "socket", "ssl", "requests", "ftplib", "smtplib", "aiohttp", "httpx"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_only_named_files_may_open_a_connection(path: Path) -> None:
+    found = [f.line for f in imports_of(path) if f.module.partition(".")[0] in NETWORK and f.module != "urllib.parse"]
+
+    assert found == [] or relative(path) in MAY_OPEN_A_CONNECTION
+
+
+# In HAM10000 and its kin these columns follow from the diagnosis.
+COLUMNS_THAT_GIVE_THE_DIAGNOSIS_AWAY = ("dx_type", "has_224", "biopsed")
+MAY_COPY_THEM = {"dermascan_core/training/data_sheet.py", "dermascan_core/training/import_ham10000.py"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_columns_that_give_the_diagnosis_away_are_never_reach_a_network(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+
+    assert [c for c in COLUMNS_THAT_GIVE_THE_DIAGNOSIS_AWAY if c in text] == [] or relative(path) in MAY_COPY_THEM
