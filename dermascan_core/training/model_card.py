@@ -1,0 +1,176 @@
+"""The model card, generated from a manifest: no figure in it is typed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..model.manifest import Manifest
+from ..taxonomy import CLASS_BY_CODE, HAM_CODES, HAM_NAMES
+
+_SUMMARY_ROWS = {
+    "macro_auc": "Macro AUC (seven classes, one against rest)",
+    "balanced_accuracy": "Balanced accuracy (of the class shown first)",
+    "accuracy": "Accuracy (of the class shown first)",
+    "malignant_auc": "AUC, cancer or pre-cancer against the rest",
+    "specificity_at_95_sensitivity": "Specificity at 95 % malignant sensitivity (this set's own ROC)",
+    "sensitivity_at_threshold": "Malignant sensitivity at the shipped threshold",
+    "melanoma_sensitivity_at_threshold": "Melanoma sensitivity at the shipped threshold",
+    "specificity_at_threshold": "Specificity at the shipped threshold",
+    "ece": "Expected calibration error (15 bins)",
+    "brier": "Brier score (seven classes)",
+}
+
+
+def render_model_card(manifest: Manifest) -> str:
+    """Return the model card as Markdown.
+
+    Args:
+        manifest: With the metrics of ``publish_release``.
+    """
+    parts = [
+        f"# Model card: {manifest.name} {manifest.version}",
+        "Generated from the manifest by `python -m dermascan_core release`; do not edit by hand.",
+        _intended_use(),
+        _what_it_is(manifest),
+        _data(manifest),
+        _training(manifest),
+        _operating_point(manifest),
+        *(_figures(name, metrics) for name, metrics in manifest.metrics.items()),
+        _metadata_loss(manifest),
+        _limits(),
+        f"## Licence\n\nThe weights: {manifest.licence}. The code: MIT.",
+        _reproduce(manifest),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _intended_use() -> str:
+    return """## Intended use
+
+Research, teaching, demonstration, and a second look beside a clinician's own. It is not a medical device and not a
+diagnosis; a low result does not rule out skin cancer. It answers for dermoscopic photos of one lesion on the skin of
+adults. It is not for nails, mucosa, people under 18, or photos that its quality gate refuses; photos taken with a
+phone are answered with the remark that this was not tested."""
+
+
+def _what_it_is(manifest: Manifest) -> str:
+    classes = ", ".join(f"{CLASS_BY_CODE[c].name} (`{c}`)" for c in manifest.codes)
+    return f"""## What it is
+
+A dual-branch network: {manifest.backbone} on a {manifest.preprocess.input_px} px square that carries
+{manifest.preprocess.detail_px} px of detail, and a metadata branch ({", ".join(manifest.metadata_fields)}; each may be
+unknown), joined before the class head. Answers average {manifest.n_views} flips and quarter turns. Classes: {classes}.
+Weights: `{manifest.name}.keras`, sha256 `{manifest.sha256}`."""
+
+
+def _data(manifest: Manifest) -> str:
+    data = manifest.data
+    rows = [[code, str(n)] for code, n in data["class_counts"].items()]
+    return f"""## Training data
+
+{data["name"]}, {data["source"]}, {data["licence"]}; split by lesion (split sha256 `{data["split_sha256"]}`):
+{data["n_train"]} photos trained, {data["n_validation"]} (fold {data["validation_fold"]}) chose the epoch, the
+temperature, the threshold and the sets. The `test` lesions were not looked at before. Photos by class:
+
+{_table(["class", "photos"], rows)}"""
+
+
+def _training(manifest: Manifest) -> str:
+    recipe, epochs = manifest.training["recipe"], manifest.training["epochs"]
+    names = [
+        n for n in ("loss", "accuracy", "val_macro_auc", "val_malignant_auc", "val_balanced_accuracy") if n in epochs[0]
+    ]
+    rows = [[f"{row['epoch']:.0f}", *(f"{row[name]:.3f}" for name in names)] for row in epochs]
+    settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key != "pretrained")
+    return f"""## Training
+
+Recipe: {settings}. Started from ImageNet weights; every layer was trained after the warm-up. Best epoch:
+{manifest.training["best_epoch"]}. Validation figures here are of single views, before calibration:
+
+{_table(["epoch", *names], rows)}"""
+
+
+def _operating_point(manifest: Manifest) -> str:
+    reached = manifest.data["validation_at_threshold"]
+    return f"""## Operating point
+
+`p_malignant` >= {manifest.threshold:.4f}: {manifest.threshold_rule}. Reached there: malignant sensitivity
+{reached["malignant_sensitivity"]:.3f}, melanoma sensitivity {reached["melanoma_sensitivity"]:.3f}, specificity
+{reached["specificity"]:.3f} ({manifest.data["n_validation_malignant"]} malignant photos). Temperature
+{manifest.temperature:.3f}."""
+
+
+def _figures(name: str, metrics: Mapping[str, Any]) -> str:
+    summary, classes, data = metrics["summary"], metrics["classes"], metrics["data"]
+    rows = [[label, _estimate(summary[key])] for key, label in _SUMMARY_ROWS.items() if key in summary]
+    rows += [
+        [
+            f"Coverage of the {level} % sets (mean size)",
+            f"{_estimate(found['coverage'])} ({_value(found['mean_size']):.2f})",
+        ]
+        for level, found in metrics["sets"].items()
+    ]
+    class_rows = [
+        [f"{HAM_NAMES[code]} (`{code}`)", str(classes[code].get("n", ""))]
+        + [_estimate(classes[code][key]) for key in ("precision", "sensitivity", "specificity", "f1", "auc")]
+        for code in HAM_CODES
+        if code in classes
+    ]
+    told = "age, sex and site told" if data["use_metadata"] else "everything unknown"
+    return f"""## Measured: {name} ({told})
+
+{data["n_rows"]} photos of lesions that neither trained nor tuned the model; 95 % bootstrap intervals by lesion.
+
+{_table(["measure", "value (95 % interval)"], rows)}
+
+{_table(["class", "n", "precision", "sensitivity", "specificity", "F1", "AUC"], class_rows)}"""
+
+
+def _metadata_loss(manifest: Manifest) -> str:
+    if not {"test", "test-no-metadata"} <= set(manifest.metrics):
+        return ""
+    told, untold = (_value(manifest.metrics[name]["summary"]["macro_auc"]) for name in ("test", "test-no-metadata"))
+    return f"Macro AUC lost when all metadata is unknown: {told - untold:.4f}."
+
+
+def _limits() -> str:
+    return """## Limits
+
+- Photos of the training archive come from two clinics (Vienna, Queensland) and mostly from light skin. Skin types V
+  and VI are not tested: nothing here supports a claim about dark skin.
+- Photos from other clinics, other devices or phones score lower; none of them was measured for this release.
+- `scc` is ISIC 2019's label on HAM10000's `akiec`: in-situ (Bowen). Invasive squamous cell carcinoma, Merkel cell
+  carcinoma, amelanotic melanoma and other rare forms are absent or rare.
+- Dermatofibromas and vascular lesions are few in the test split: read their intervals.
+- Probabilities are shares among archive photos like this one, not a person's chance of cancer."""
+
+
+def _reproduce(manifest: Manifest) -> str:
+    backbone = manifest.training["recipe"]["backbone"]
+    return f"""## Rebuild and measure again
+
+```
+python -m dermascan_core train {backbone} --data HAM10000 --out runs/{manifest.name} --set pretrained=WEIGHTS
+python -m dermascan_core release runs/{manifest.name} --data HAM10000 --name {manifest.name}
+python -m dermascan_core evaluate --images HAM10000/images --labels HAM10000/metadata.csv --split test --out out
+```
+
+`HAM10000` is the folder that `python -m dermascan_core data import ham10000` makes from the public archive."""
+
+
+def _value(estimate: Any) -> float:
+    return float(estimate["value"] if isinstance(estimate, Mapping) else estimate)
+
+
+def _estimate(estimate: Any) -> str:
+    if estimate is None or (isinstance(estimate, Mapping) and estimate.get("value") is None):
+        return "undefined"
+    if isinstance(estimate, Mapping) and estimate.get("low") is not None:
+        return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+    return f"{_value(estimate):.3f}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,77 @@
+"""Measures a release on the ``test`` split and writes down what it found: evaluations, manifest, model card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..evaluation.evaluate import evaluate_photos
+from ..model.keras_engine import KerasEngine
+from ..model.manifest import Manifest, load_manifest, save_manifest
+from ..model.predictor import EnginePredictor
+from .data import load_dataset
+from .model_card import render_model_card
+
+EVALUATIONS = {"test": True, "test-no-metadata": False}
+# What the manifest repeats of an evaluation; the whole of it ships beside the weights.
+_KEPT = ("data", "intervals", "summary", "sets", "abstention")
+_CURVES = ("roc", "precision_recall")
+
+
+def publish_release(
+    name: str,
+    *,
+    data: Path,
+    weights_dir: Path,
+    card: Path | None = None,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Manifest:
+    """Evaluate a released model with and without metadata, and write the figures where people read them.
+
+    Writes ``<name>.evaluation/test`` and ``test-no-metadata`` in the weights folder, the same figures into the
+    manifest, and the model card.
+
+    Args:
+        name: Of the model in ``weights_dir``.
+        data: The data set whose ``test`` split is looked at.
+        weights_dir: Where the weights lie.
+        card: Where the model card goes; None writes none.
+        on_progress: Called with (what, done, total).
+
+    Returns:
+        The manifest with its metrics.
+    """
+    path = weights_dir / f"{name}.json"
+    manifest = load_manifest(path)
+    predictor = EnginePredictor(manifest, KerasEngine.load(manifest, weights_dir / f"{name}.keras"))
+    dataset = load_dataset(data)
+    photos = dataset.part(split="test")
+    metrics: dict[str, Mapping[str, Any]] = {}
+    for evaluation, use_metadata in EVALUATIONS.items():
+
+        def report(done: int, total: int, evaluation: str = evaluation) -> None:
+            on_progress(evaluation, done, total)
+
+        written = evaluate_photos(
+            predictor,
+            photos,
+            dataset.files,
+            out=weights_dir / f"{name}.evaluation" / evaluation,
+            use_metadata=use_metadata,
+            split="test",
+            on_progress=report,
+        )
+        metrics[evaluation] = {part: written.metrics[part] for part in _KEPT} | {
+            "classes": {
+                code: {name: value for name, value in found.items() if name not in _CURVES}
+                for code, found in written.metrics["classes"].items()
+            }
+        }
+    manifest = replace(manifest, metrics=metrics)
+    save_manifest(manifest, path)
+    if card is not None:
+        card.parent.mkdir(parents=True, exist_ok=True)
+        card.write_text(render_model_card(manifest), encoding="utf-8")
+    return manifest

@@ -1,0 +1,141 @@
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from dermascan_core.domain import Answers, CropBox, ImageType, Metadata, NextStep, Status
+from dermascan_core.services.screening import screen_lesion
+from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, photo_bytes
+
+NEVUS = np.full(8, 0.005)
+NEVUS[CODES.index("nv")] = 0.97
+MELANOMA = np.full(8, 0.02)
+MELANOMA[CODES.index("mel")] = 0.86
+
+
+@pytest.fixture(scope="module")
+def jpeg():
+    return photo_bytes(fake_photo(), quality=92)
+
+
+def _screen(photos, *, fixed=NEVUS, **options):
+    values = {
+        "metadata": Metadata(age_approx=50),
+        "answers": Answers(),
+        "image_type": ImageType.DERMOSCOPIC,
+        "predictor": FakePredictor(fixed=fixed),
+    }
+    return screen_lesion(photos, **(values | options))
+
+
+def test_photo_is_answered_with_prediction_crop_and_model_named(jpeg):
+    screening = _screen([("mole.jpg", jpeg)], explain=True)
+
+    photo = screening.photos[0]
+    assert (photo.status, photo.reason, photo.prediction.predicted) == (Status.ANSWERED, None, "nv")
+    assert photo.crop.source == "lesion"
+    assert photo.square.shape == (160, 160, 3)
+    assert set(photo.heat_maps) >= {"mel", "nv"}
+    assert (screening.model, screening.engine, screening.model_sha256) == ("fake", "fake", "0" * 64)
+
+
+def test_broken_photo_is_refused_beside_a_good_one(jpeg):
+    screening = _screen([("bad.jpg", jpeg[:500]), ("good.jpg", jpeg)])
+
+    bad, good = screening.photos
+    assert (bad.status, bad.prediction, bad.reason.code) == (Status.REFUSED, None, "unreadable")
+    assert bad.next_step is NextStep.NOT_ASSESSED
+    assert good.status is Status.ANSWERED
+    assert screening.next_step is good.next_step
+
+
+def test_photo_of_failed_quality_gets_no_class():
+    black = photo_bytes(np.full((300, 400, 3), 4, np.uint8))
+
+    predictor = FakePredictor(fixed=NEVUS)
+    screening = _screen([("night.jpg", black)], predictor=predictor)
+
+    assert screening.photos[0].status is Status.REFUSED
+    assert screening.photos[0].prediction is None
+    assert screening.next_step is NextStep.NOT_ASSESSED
+    assert predictor.n_calls == 0
+
+
+@pytest.mark.parametrize(
+    "untested",
+    [
+        {"metadata": Metadata(age_approx=12)},
+        {"answers": Answers(under_nail=True)},
+        {"answers": Answers(on_mucosa=True)},
+        {"metadata": Metadata(anatom_site="nail")},
+    ],
+)
+def test_untested_people_and_places_get_no_class_but_a_clinician(jpeg, untested):
+    screening = _screen([("a.jpg", jpeg)], **untested)
+
+    assert screening.photos[0].status is Status.REFUSED
+    assert screening.photos[0].prediction is None
+    assert screening.next_step.urgency >= NextStep.SEE_DOCTOR.urgency
+
+
+def test_next_step_follows_the_most_urgent_photo_and_says_that_they_differ():
+    dark, light = (photo_bytes(fake_photo(lesion=c), quality=95) for c in ((20, 10, 10), (190, 140, 115)))
+    predictor = FakePredictor(manifest=fake_manifest(threshold=0.3))
+
+    screening = _screen([("light.jpg", light), ("dark.jpg", dark)], predictor=predictor)
+
+    steps = [p.next_step for p in screening.photos]
+    assert steps[1].urgency > steps[0].urgency
+    assert screening.next_step is steps[1]
+    assert "answered differently" in screening.disagreement
+
+
+def test_photos_that_agree_are_not_called_different(jpeg):
+    assert _screen([("a.jpg", jpeg), ("b.jpg", jpeg)]).disagreement is None
+
+
+def test_answers_overrule_a_calm_model(jpeg):
+    all_no = Answers(*[False] * len(fields(Answers)))
+    calm = _screen([("a.jpg", jpeg)], answers=all_no)
+    asked = _screen([("a.jpg", jpeg)], answers=replace(all_no, bleeding=True))
+
+    assert calm.next_step is NextStep.WATCH
+    assert asked.next_step.urgency >= NextStep.SEE_DOCTOR.urgency
+
+
+def test_model_overrules_calm_answers(jpeg):
+    screening = _screen([("a.jpg", jpeg)], fixed=MELANOMA)
+
+    assert screening.next_step is NextStep.URGENT_2_WEEKS
+    assert screening.step_reasons
+
+
+def test_phone_photo_is_never_calm(jpeg):
+    assert _screen([("a.jpg", jpeg)], image_type=ImageType.CLINICAL).next_step is not NextStep.WATCH
+
+
+def test_no_photo_at_all_still_follows_the_answers():
+    assert _screen([]).next_step is NextStep.NOT_ASSESSED
+    assert _screen([], answers=Answers(changing=True)).next_step.urgency >= NextStep.SEE_DOCTOR.urgency
+
+
+def test_crop_set_by_hand_is_used_and_kept_inside_the_photo(jpeg):
+    screening = _screen([("a.jpg", jpeg)], crops=[CropBox(500, 400, 300, "hand")])
+
+    assert screening.photos[0].crop == CropBox(300, 150, 300, "hand")
+
+
+def test_imaging_step_changes_what_the_network_sees(jpeg):
+    plain, sharp = (_screen([("a.jpg", jpeg)], steps=s).photos[0].square for s in ((), ("sharpen",)))
+
+    assert not np.array_equal(plain, sharp)
+
+
+def test_stages_are_reported_in_order_and_end_at_one(jpeg):
+    stages = []
+
+    _screen([("a.jpg", jpeg), ("b.jpg", jpeg)], on_stage=lambda sentence, share: stages.append((sentence, share)))
+
+    assert stages[0][0] == "Reading photo 1 of 2"
+    assert stages[-1] == ("Done", 1.0)
+    assert [share for _, share in stages] == sorted(share for _, share in stages)

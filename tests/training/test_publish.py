@@ -1,0 +1,61 @@
+import json
+import shutil
+
+import pytest
+
+from dermascan_core.model.manifest import load_manifest
+from dermascan_core.training.model_card import render_model_card
+from dermascan_core.training.publish import publish_release
+from dermascan_core.training.release import make_release
+
+
+@pytest.fixture(scope="module")
+def published(finished_run, generated_dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("published")
+    make_release(finished_run, data=generated_dataset, name="tiny", weights_dir=folder)
+    manifest = publish_release("tiny", data=generated_dataset, weights_dir=folder, card=folder / "card.md")
+    return manifest, folder
+
+
+def test_manifest_repeats_what_evaluate_wrote(published):
+    manifest, folder = published
+
+    for name in ("test", "test-no-metadata"):
+        written = json.loads((folder / "tiny.evaluation" / name / "metrics.json").read_text())
+        assert manifest.metrics[name]["summary"] == written["summary"]
+        assert manifest.metrics[name]["data"]["split"] == "test"
+    assert load_manifest(folder / "tiny.json") == manifest
+
+
+def test_only_the_test_split_is_measured(published):
+    _, folder = published
+
+    lines = (folder / "tiny.evaluation" / "test" / "predictions.csv").read_text().splitlines()
+
+    assert {line.split(",")[0] for line in lines[1:]} == {
+        "nv_12_0",
+        "nv_12_1",
+        *(f"{c}_6_{v}" for c in ("mel", "bcc", "bkl") for v in (0, 1)),
+    }
+
+
+def test_model_card_shows_the_manifests_figures_and_no_others(published):
+    manifest, folder = published
+    card = (folder / "card.md").read_text()
+
+    assert card == render_model_card(manifest)
+    assert f"`p_malignant` >= {manifest.threshold:.4f}" in card
+    assert manifest.sha256 in card
+    value = manifest.metrics["test"]["summary"]["malignant_auc"]["value"]
+    assert f"{value:.3f} (" in card
+    assert "not a medical device" in card
+
+
+def test_model_card_of_a_release_without_metrics_claims_nothing(published, tmp_path):
+    _, folder = published
+    copy = shutil.copy(folder / "tiny.json", tmp_path / "tiny.json")
+    data = json.loads(copy.read_text())
+    data["metrics"] = {}
+    copy.write_text(json.dumps(data))
+
+    assert "Measured" not in render_model_card(load_manifest(copy))
