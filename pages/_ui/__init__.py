@@ -1,0 +1,1 @@
+"""What the pages share: the frame around each, cached resources, widgets. The only Streamlit outside the pages."""

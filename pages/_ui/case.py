@@ -1,0 +1,176 @@
+"""The case at hand: photos, answers and result of one lesion, kept through reruns, pages and a phone's pauses.
+
+It lives in the session. A copy of the reference lies in this process's memory for half an hour, so that the same
+browser finds it again when a phone has thrown the tab away. Nothing is written to disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from dermascan_core.domain import CropBox, Screening
+from dermascan_core.services.intake import Intake
+
+MAX_PHOTOS = 6
+KEPT_FOR_S = 1800.0
+MAX_KEPT_BYTES = 512 * 2**20
+TOKEN_PARAM = "case"  # noqa: S105  the name of the query parameter, no secret
+_CASE_KEY = "current_case"
+_DELETED_KEY = "deleted_case"
+_TOKEN_KEY = "case_token"  # noqa: S105  a key of the session
+
+
+@dataclass(slots=True)
+class Case:
+    """One lesion being looked at.
+
+    Attributes:
+        photos: As they came in, at most six.
+        hand_crops: sha256 of a photo -> the square set by hand.
+        form: Widget key -> value of everything that was asked.
+        screening: The result; None before the first.
+        screening_with_steps: The same after the optional imaging steps, where some were chosen.
+        is_editing: Whether the questions are shown rather than the result.
+        example_title: Title of the generated picture in use; empty for a person's own photos.
+        n_uploads: How often the uploader was emptied; part of its key.
+    """
+
+    photos: list[Intake] = field(default_factory=list)
+    hand_crops: dict[str, CropBox] = field(default_factory=dict)
+    form: dict[str, Any] = field(default_factory=dict)
+    screening: Screening | None = None
+    screening_with_steps: Screening | None = None
+    is_editing: bool = True
+    example_title: str = ""
+    n_uploads: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory its photos take."""
+        return sum(len(photo.data) + len(photo.preview_jpeg) for photo in self.photos)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to lose."""
+        return not self.photos and self.screening is None and not any(self.form.values())
+
+
+class CaseStore:
+    """Cases of this process by token and browser; forgets them half an hour after their last use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], tuple[float, Case]] = {}
+
+    def keep(self, token: str, browser: str, case: Case, *, now_s: float) -> None:
+        """Keep a case, dropping the oldest where all together grow too large."""
+        with self._lock:
+            self._kept.pop((token, browser), None)
+            self._kept[token, browser] = (now_s, case)
+            self._forget(now_s)
+
+    def find(self, token: str, browser: str, *, now_s: float) -> Case | None:
+        """Return the case, or None when it is unknown, too old, or was kept by another browser."""
+        with self._lock:
+            self._forget(now_s)
+            return self._kept.get((token, browser), (0.0, None))[1]
+
+    def drop(self, token: str, browser: str) -> None:
+        """Forget a case at once."""
+        with self._lock:
+            self._kept.pop((token, browser), None)
+
+    def _forget(self, now_s: float) -> None:
+        for key, (kept_s, _) in list(self._kept.items()):
+            total = sum(case.size_bytes for _, case in self._kept.values())
+            if now_s - kept_s > KEPT_FOR_S or (total > MAX_KEPT_BYTES and len(self._kept) > 1):
+                del self._kept[key]
+
+
+@st.cache_resource(show_spinner=False)
+def _store() -> CaseStore:
+    return CaseStore()
+
+
+def current_case() -> Case:
+    """Return this session's case; in a new session the one that the same browser left, else an empty one."""
+    if _CASE_KEY not in st.session_state:
+        token = str(st.query_params.get(TOKEN_PARAM, ""))
+        found = _store().find(token, _browser(), now_s=time.monotonic()) if token else None
+        st.session_state[_TOKEN_KEY] = token if found else secrets.token_urlsafe(16)
+        st.session_state[_CASE_KEY] = found or Case()
+    case: Case = st.session_state[_CASE_KEY]
+    return case
+
+
+def keep_case(case: Case) -> None:
+    """Keep the case for a reload of the page; an empty one is not kept."""
+    if case.is_empty:
+        return
+    token = st.session_state[_TOKEN_KEY]
+    if st.query_params.get(TOKEN_PARAM) != token:
+        st.query_params[TOKEN_PARAM] = token
+    _store().keep(token, _browser(), case, now_s=time.monotonic())
+
+
+def start_over() -> None:
+    """Delete the case; one undo is possible until the next photo comes in or the session ends."""
+    _store().drop(st.session_state.get(_TOKEN_KEY, ""), _browser())
+    st.query_params.pop(TOKEN_PARAM, None)
+    old = current_case()
+    st.session_state[_DELETED_KEY] = old
+    _replace(Case(n_uploads=old.n_uploads + 1))
+
+
+def can_undo() -> bool:
+    """Whether a deleted case can still be brought back."""
+    return st.session_state.get(_DELETED_KEY) is not None
+
+
+def undo_start_over() -> None:
+    """Bring the deleted case back."""
+    case = st.session_state.pop(_DELETED_KEY, None)
+    if case is not None:
+        _replace(case)
+
+
+def forget_deleted() -> None:
+    """Make a deletion final."""
+    st.session_state.pop(_DELETED_KEY, None)
+
+
+def _replace(case: Case) -> None:
+    for key in {*current_case().form, *case.form}:
+        st.session_state.pop(key, None)
+    st.session_state[_TOKEN_KEY] = secrets.token_urlsafe(16)
+    st.session_state[_CASE_KEY] = case
+
+
+def _browser() -> str:
+    return browser_mark(st.context.cookies)
+
+
+def browser_mark(cookies: Mapping[str, str]) -> str:
+    """Return what tells browsers apart: a hash of the token inside Streamlit's own XSRF cookie; "" without one.
+
+    The cookie's value changes with each page load (the token is masked anew), so it is unmasked first. With it, a
+    link that was passed on does not show its photo to anyone else.
+    """
+    version, _, rest = cookies.get("_streamlit_xsrf", "").partition("|")
+    parts = rest.split("|")
+    if version != "2" or len(parts) != 3:
+        return ""
+    try:
+        mask, masked = bytes.fromhex(parts[0]), bytes.fromhex(parts[1])
+    except ValueError:
+        return ""
+    token = bytes(byte ^ mask[i % len(mask)] for i, byte in enumerate(masked)) if mask else masked
+    return hashlib.sha256(token).hexdigest()

@@ -1,0 +1,99 @@
+"""The frame around every page: title, disclaimer, voice, style, and links that survive without the map."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
+
+from dermascan_core.triage.wording import DISCLAIMER, Voice
+
+from .model import guard_cached_model, start_loading
+
+VOICE_KEY = "voice"
+_VOICES = {Voice.PUBLIC.value: "Plain words", Voice.CLINICIAN.value: "For clinicians"}
+_MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
+
+# Greyed answers; long words never widen a phone's page; pictures of a photo never taller than the screen.
+_STYLE = """<style>
+[class*="st-key-greyed"] { filter: grayscale(1); opacity: .62; }
+[class*="st-key-photo-"] img { max-height: 62vh; object-fit: contain; }
+[data-testid="stPageLink"] a, [data-testid="stPageLink"] p { white-space: normal; }
+[data-testid="stMain"] { overflow-wrap: anywhere; }
+[data-testid="stMainBlockContainer"] { padding-top: 3.5rem; padding-bottom: 4rem; }
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
+  [data-testid="stMainBlockContainer"] h1 { font-size: 1.8rem; }
+  [data-testid="stMainBlockContainer"] h2 { font-size: 1.45rem; }
+  [data-testid="stMainBlockContainer"] h3 { font-size: 1.2rem; }
+  [class*="st-key-question-"] [data-testid="stButtonGroup"] button { min-height: 2.75rem; }
+}
+</style>"""
+
+
+class Width(StrEnum):
+    """How wide a page's content may grow."""
+
+    READING = "centered"
+    TABLE = "wide"
+
+
+def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
+    """Open a page: every page calls this first, because a deep link may run the page without the map.
+
+    Shows the title and the disclaimer, asks for the voice in the sidebar, and starts to load the model.
+
+    Returns:
+        The voice chosen, kept in the address (``?voice=clinician``) across pages.
+    """
+    st.set_page_config(page_title=f"{title} - DermaScan", page_icon=":material/dermatology:", layout=width.value)
+    st.html(_STYLE)
+    guard_cached_model()
+    start_loading()
+    voice = _choose_voice()
+    st.title(title)
+    st.warning(DISCLAIMER, icon=":material/warning:")
+    return voice
+
+
+def _choose_voice() -> Voice:
+    with st.sidebar:
+        chosen = st.segmented_control(
+            "Words on every page",
+            list(_VOICES),
+            format_func=_VOICES.__getitem__,
+            default=Voice.PUBLIC.value,
+            required=True,
+            key=VOICE_KEY,
+            bind="query-params",
+        )
+    return Voice(chosen)
+
+
+def link_page(path: str, label: str, *, icon: str | None = None) -> None:
+    """Link to another page; plain text where that page is not on the map (a page run by itself)."""
+    try:
+        st.page_link(path, label=label, icon=icon)
+    except StreamlitPageNotFoundError:
+        st.markdown(f"{label} (in the menu)")
+
+
+def as_plain_text(untrusted: str, *, max_chars: int = 60) -> str:
+    r"""Return text for Markdown that is shown as it is: no HTML, no picture, no link, no colour, no formula.
+
+    >>> as_plain_text("<script>[a](b)")
+    '\<script\>\[a\]\(b\)'
+    """
+    one_line = " ".join(untrusted.split())
+    shown = one_line if len(one_line) <= max_chars else f"{one_line[: max_chars - 1]}…"
+    return _MARKDOWN_SIGNS.sub(r"\\\1", shown)
+
+
+def scroll_to_top() -> None:
+    """Bring a phone's reader to the top of what has just been replaced."""
+    st.html(
+        "<script>document.querySelector('[data-testid=\"stMain\"]')?.scrollTo({top: 0})</script>",
+        unsafe_allow_javascript=True,
+    )

@@ -1,0 +1,154 @@
+"""Photos in: file picker or camera, then each photo's preview, quality and square, adjustable by hand."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from dermascan_core.domain import CropBox, ImageType
+from dermascan_core.imaging.decode import MAX_SIZE_BYTES
+from dermascan_core.services.intake import (
+    CropShares,
+    Intake,
+    crop_from_shares,
+    preview_with_crop,
+    shares_of_crop,
+    take_in,
+)
+
+from .case import MAX_PHOTOS, Case, forget_deleted
+from .form import IMAGE_TYPE_KEY
+from .frame import as_plain_text
+
+PHOTO_TYPES = ("jpg", "jpeg", "png", "webp", "heic", "heif", "tif", "tiff", "bmp", "gif")
+_IMAGE_TYPES = {
+    ImageType.CLINICAL.value: "A phone or an ordinary camera",
+    ImageType.DERMOSCOPIC.value: "A dermatoscope (a skin microscope, also one clipped to a phone)",
+}
+_MIN_SHARE = 20
+
+
+def ask_image_type(*, key: str = IMAGE_TYPE_KEY) -> ImageType | None:
+    """Ask what took the photo; None until it is answered."""
+    chosen = st.radio(
+        "What took the photo?",
+        list(_IMAGE_TYPES),
+        index=None,
+        format_func=_IMAGE_TYPES.__getitem__,
+        key=key,
+    )
+    return None if chosen is None else ImageType(chosen)
+
+
+def ask_photos(case: Case) -> None:
+    """Take photos in through the file picker or the camera; each is read once, then the picker is emptied."""
+    n_free = MAX_PHOTOS - len(case.photos)
+    if n_free <= 0:
+        st.info(f"{MAX_PHOTOS} photos of one spot are enough. Remove one to add another.")
+        return
+    uploads = st.file_uploader(
+        "Photo of the spot" if not case.photos else "Another photo of the same spot (optional)",
+        type=list(PHOTO_TYPES),
+        accept_multiple_files=True,
+        max_upload_size=MAX_SIZE_BYTES // 2**20,
+        key=f"photos_{case.n_uploads}",
+        help="On a phone this also opens the camera. Several photos of the same spot make the answer steadier.",
+    )
+    pictures = [(upload.name, upload.getvalue()) for upload in uploads]
+    if is_camera_allowed(st.context.url) and st.toggle("Use this device's camera here", key="use_camera"):
+        picture = st.camera_input("Take a photo of the spot", resolution="1080p", key=f"camera_{case.n_uploads}")
+        pictures += [] if picture is None else [("camera.jpg", picture.getvalue())]
+    if pictures:
+        _add_photos(case, pictures, n_free=n_free)
+        st.rerun()
+
+
+def _add_photos(case: Case, pictures: list[tuple[str, bytes]], *, n_free: int) -> None:
+    known = {photo.sha256 for photo in case.photos}
+    with st.spinner("Looking at the photo"):
+        new = [take_in(name, data) for name, data in pictures[:n_free]]
+    if case.example_title:
+        case.photos, case.example_title = [], ""
+    case.photos += [photo for photo in new if photo.sha256 not in known]
+    if len(pictures) > n_free:
+        st.toast(f"Only {MAX_PHOTOS} photos of one spot are used. The others were left out.")
+    case.n_uploads += 1
+    forget_deleted()
+
+
+def is_camera_allowed(url: str | None) -> bool:
+    """Whether a browser gives this page the camera: only over https, or on the machine itself.
+
+    >>> is_camera_allowed("http://192.168.1.5:8501/"), is_camera_allowed("http://localhost:8501/")
+    (False, True)
+    """
+    parts = urlsplit(url or "")
+    return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def show_photos(case: Case) -> None:
+    """Show each photo with its quality and its square, and let a person move the square or remove the photo."""
+    for index, photo in enumerate(list(case.photos)):
+        with st.container(border=True, key=f"photo-{index}-{photo.sha256[:8]}"):
+            _show_photo(case, photo, index)
+
+
+def _show_photo(case: Case, photo: Intake, index: int) -> None:
+    if photo.crop is None or photo.quality is None:
+        st.markdown(f"**{as_plain_text(photo.name)}**")
+        st.error(f"This photo cannot be used. {photo.refusal.sentence if photo.refusal else ''}")
+        _offer_removal(case, photo, index)
+        return
+    crop = case.hand_crops.get(photo.sha256, photo.crop)
+    picture, notes = st.columns([2, 3])
+    with notes:
+        st.markdown(f"**{as_plain_text(photo.name)}**")
+        for failure in photo.quality.failures:
+            st.error(f"{failure.sentence} Without a better photo no class is shown.")
+        for warning in photo.quality.warnings:
+            st.warning(warning.sentence)
+        if not photo.quality.failures and not photo.quality.warnings:
+            st.markdown(":material/check: Sharp and bright enough to be judged.")
+        with st.expander("Move the square by hand", icon=":material/crop:"):
+            crop = _ask_crop(case, photo, crop)
+        _offer_removal(case, photo, index)
+    with picture:
+        st.image(preview_with_crop(photo, crop), caption=_crop_caption(crop), width="stretch")
+
+
+def _crop_caption(crop: CropBox) -> str:
+    return {
+        "lesion": "The network sees the square, found around the spot.",
+        "hand": "The network sees the square, set by hand.",
+    }.get(crop.source, "No spot stood out, so the network sees the middle. Move the square onto the spot.")
+
+
+def _ask_crop(case: Case, photo: Intake, crop: CropBox) -> CropBox:
+    now = shares_of_crop(photo, crop)
+    keys = {name: f"crop_{name}_{photo.sha256[:12]}" for name in ("size", "across", "down")}
+    for name, key in keys.items():
+        low = _MIN_SHARE if name == "size" else 0
+        st.session_state.setdefault(key, min(max(getattr(now, name), low), 100))
+    size = st.slider("Size (percent)", _MIN_SHARE, 100, key=keys["size"])
+    across = st.slider("Left to right (percent)", 0, 100, key=keys["across"])
+    down = st.slider("Top to bottom (percent)", 0, 100, key=keys["down"])
+    chosen = CropShares(size, across, down)
+    if chosen != shares_of_crop(photo, crop) and chosen.size >= _MIN_SHARE:
+        crop = case.hand_crops[photo.sha256] = crop_from_shares(photo, chosen)
+    if crop.source == "hand":
+        st.button("Back to the automatic square", key=f"auto_{photo.sha256[:12]}", on_click=_reset, args=(case, photo))
+    return crop
+
+
+def _reset(case: Case, photo: Intake) -> None:
+    case.hand_crops.pop(photo.sha256, None)
+    for name in ("size", "across", "down"):
+        st.session_state.pop(f"crop_{name}_{photo.sha256[:12]}", None)
+
+
+def _offer_removal(case: Case, photo: Intake, index: int) -> None:
+    if st.button("Remove this photo", key=f"remove_{index}", icon=":material/delete:", type="tertiary"):
+        case.photos.remove(photo)
+        case.example_title = "" if not case.photos else case.example_title
+        st.rerun()

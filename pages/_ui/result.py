@@ -1,0 +1,245 @@
+"""A result on screen: the next step first, then what the model says of each photo, its limits, and what to take home."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dermascan_core.domain import ImageType, NextStep, PhotoScreening, Prediction, Screening, Status
+from dermascan_core.model.manifest import Manifest
+from dermascan_core.reports.card import render_card
+from dermascan_core.reports.export import screening_to_csv, screening_to_json
+from dermascan_core.services.intake import Intake, preview_with_crop
+from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
+from dermascan_core.triage.policy import seven_point_score
+from dermascan_core.triage.wording import (
+    BARS_CAPTION,
+    DARK_SKIN_NOT_TESTED,
+    P_MALIGNANT_NAME,
+    PHONE_NOT_TESTED,
+    SEVEN_POINT_LIST,
+    TESTED_ON,
+    UNSURE_SENTENCE,
+    Voice,
+    booking_words,
+    class_name,
+    how_soon,
+    not_checked,
+    refusal_text,
+    step_text,
+    step_title,
+)
+
+from . import charts, measures
+from .explain import show_heat_map
+from .frame import as_plain_text
+
+_DARK_SKIN_TYPES = (5, 6)
+
+
+def show_next_step(screening: Screening, voice: Voice) -> None:
+    """Show what to do next, how soon, why, and what to say when booking."""
+    step = screening.next_step
+    show = {NextStep.EMERGENCY: st.error, NextStep.URGENT_2_WEEKS: st.error, NextStep.SEE_DOCTOR: st.warning}.get(
+        step, st.info
+    )
+    show(f"### {step_title(step, voice)}\n\n**{how_soon(step)}.**\n\n{step_text(step, voice)}", icon=_ICONS[step])
+    if screening.disagreement:
+        st.warning(screening.disagreement, icon=":material/compare:")
+    if screening.step_reasons:
+        st.markdown("**Why**\n" + "\n".join(f"- {reason}" for reason in screening.step_reasons))
+    st.markdown("**What to say when you book**")
+    st.markdown("> " + booking_words(screening))
+    if step in (NextStep.WATCH, NextStep.ROUTINE_CHECK):
+        st.markdown("**Go sooner if one of these is true**\n" + "\n".join(f"- {sign}" for sign in SEVEN_POINT_LIST))
+
+
+_ICONS = {
+    NextStep.EMERGENCY: ":material/emergency:",
+    NextStep.URGENT_2_WEEKS: ":material/priority_high:",
+    NextStep.SEE_DOCTOR: ":material/stethoscope:",
+    NextStep.ROUTINE_CHECK: ":material/event:",
+    NextStep.WATCH: ":material/visibility:",
+    NextStep.NOT_ASSESSED: ":material/no_photography:",
+}
+
+
+def show_agreement(screening: Screening, voice: Voice) -> None:
+    """Show what each of several photos was answered, one row a photo."""
+    if len(screening.photos) < 2:
+        return
+    st.subheader("Do the photos agree?")
+    st.dataframe(
+        [
+            {
+                "photo": f"{index}: {photo.name}",
+                "shown first": _first(photo, voice),
+                "cancer or pre-cancer, %": None if photo.prediction is None else 100 * photo.prediction.p_malignant,
+                "next step": step_title(photo.next_step, voice),
+            }
+            for index, photo in enumerate(screening.photos, start=1)
+        ],
+        column_config={
+            "cancer or pre-cancer, %": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%")
+        },
+        hide_index=True,
+        key="agreement",
+    )
+
+
+def _first(photo: PhotoScreening, voice: Voice) -> str:
+    return "not assessed" if photo.prediction is None else class_name(photo.prediction.predicted, voice)
+
+
+def show_photo_result(
+    screening: Screening, index: int, *, intake: Intake | None, manifest: Manifest, voice: Voice
+) -> None:
+    """Show one photo: the picture, ranked classes with bars, the chart, and where the network looked."""
+    photo = screening.photos[index]
+    title = "What the model sees in the photo" if len(screening.photos) == 1 else f"Photo {index + 1}"
+    st.subheader(title)
+    st.caption(as_plain_text(photo.name))
+    if photo.prediction is None:
+        st.error(refusal_text(photo.reason) if photo.reason else "Not assessed.", icon=":material/no_photography:")
+        if intake is not None and intake.preview_jpeg:
+            with st.container(key=f"photo-refused-{index}"):
+                st.image(intake.preview_jpeg, width=240)
+        st.markdown("Add a better photo under *Change photos or answers*. *Know your skin* shows how to take one.")
+        return
+    _show_marks(screening, photo)
+    is_greyed = photo.status is Status.UNSURE
+    picture, bars = st.columns([1, 3])
+    if intake is not None and photo.crop is not None:
+        picture.image(preview_with_crop(intake, photo.crop), caption="The square was looked at.", width=220)
+    with bars, st.container(key=f"{'greyed' if is_greyed else 'bars'}-{index}"):
+        _show_ranked(photo.prediction, voice)
+    st.caption(BARS_CAPTION)
+    st.markdown("**All seven classes**")
+    st.plotly_chart(
+        charts.class_chart(photo.prediction, photo.prediction_without_metadata, voice=voice, is_greyed=is_greyed),
+        key=f"classes_{index}",
+        config=charts.CONFIG,
+        alt="Bars with the share of each of the seven classes, as listed above",
+    )
+    colours = "Grey: the model is unsure." if is_greyed else "Orange: cancer or pre-cancer. Blue: the other classes."
+    st.caption(f"{colours} {_metadata_effect(photo, voice)}")
+    if voice is Voice.CLINICIAN:
+        _show_numbers(photo, photo.prediction, manifest)
+    show_heat_map(photo, index, voice=voice)
+
+
+def _show_marks(screening: Screening, photo: PhotoScreening) -> None:
+    if photo.status is Status.UNSURE:
+        st.warning(UNSURE_SENTENCE, icon=":material/help:")
+    if screening.image_type is ImageType.CLINICAL:
+        st.warning(PHONE_NOT_TESTED, icon=":material/smartphone:")
+    if screening.metadata.fitzpatrick_skin_type in _DARK_SKIN_TYPES:
+        st.warning(DARK_SKIN_NOT_TESTED, icon=":material/warning:")
+    for warning in photo.quality.warnings if photo.quality else ():
+        st.warning(warning.sentence)
+
+
+def _show_ranked(prediction: Prediction, voice: Voice) -> None:
+    shares = dict(zip(HAM_CODES, prediction.ham_probabilities, strict=True))
+    ranked = sorted(shares, key=lambda code: (code != prediction.predicted, -shares[code]))
+    in_set = "in the 90 % set" if voice is Voice.CLINICIAN else "also possible"
+    for place, code in enumerate(ranked, start=1):
+        share = float(shares[code])
+        marks = [
+            ":material/star: shown first" if place == 1 else "",
+            ":material/error: cancer or pre-cancer" if code in HAM_MALIGNANT else "",
+            in_set if code in prediction.set_90 and place > 1 else "",
+        ]
+        notes = ", ".join(mark for mark in marks if mark)
+        name = f"**{class_name(code, voice)}**" if place == 1 else class_name(code, voice)
+        st.progress(min(share, 1.0), text=f"{place}. {name}: **{_percent(share)}**" + (f" ({notes})" if notes else ""))
+    if shares[ranked[0]] < max(shares.values()):
+        st.caption("Shown first is the class that stands out most against how common it is, so its bar may be shorter.")
+    st.progress(min(prediction.p_malignant, 1.0), text=f"{P_MALIGNANT_NAME}: **{_percent(prediction.p_malignant)}**")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
+
+
+def _metadata_effect(photo: PhotoScreening, voice: Voice) -> str:
+    now, alone = photo.prediction, photo.prediction_without_metadata
+    if now is None or alone is None or now is alone:
+        return "Age, sex and place were not given, so the photo alone was used."
+    words = (
+        f"With age, sex and place: cancer or pre-cancer {_percent(now.p_malignant)}, "
+        f"shown first {class_name(now.predicted, voice)}. "
+        f"From the photo alone: {_percent(alone.p_malignant)}, {class_name(alone.predicted, voice)}."
+    )
+    return f"{words} The more urgent of the two decides the next step."
+
+
+def _show_numbers(photo: PhotoScreening, prediction: Prediction, manifest: Manifest) -> None:
+    side = "at or above" if prediction.is_above_threshold else "below"
+    measures = photo.quality.measures if photo.quality else {}
+    lines = [
+        f"p(malignant) = {prediction.p_malignant:.4f}, {side} the operating threshold {manifest.threshold:.4f} "
+        f"({as_plain_text(manifest.threshold_rule, max_chars=300)})",
+        f"90 % prediction set: {', '.join(prediction.set_90)}; 95 %: {', '.join(prediction.set_95)}",
+        f"{prediction.views_agreeing} of {prediction.n_views} flips and rotations show {prediction.predicted} first",
+        "probabilities: "
+        + ", ".join(f"{code} {p:.4f}" for code, p in zip(prediction.codes, prediction.probabilities, strict=True)),
+        "quality: " + ", ".join(f"{as_plain_text(name)} {value:.3g}" for name, value in measures.items()),
+        f"answered in {photo.elapsed_ms:.0f} ms",
+    ]
+    st.markdown("**Numbers**\n" + "\n".join(f"- {line}" for line in lines))
+
+
+def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, Any] | None, voice: Voice) -> None:
+    """Show how often such answers were wrong, what the model was tested on, what was not checked, and which model."""
+    st.subheader("What this cannot tell you")
+    if evaluation is not None:
+        for is_above in sorted(
+            {p.prediction.is_above_threshold for p in screening.photos if p.prediction}, reverse=True
+        ):
+            st.markdown(f"**{measures.among_such_answers(evaluation, is_above=is_above)}**")
+    st.markdown(TESTED_ON)
+    st.markdown("\n".join(f"- {sentence}" for sentence in not_checked(screening)))
+    if voice is Voice.CLINICIAN:
+        score = seven_point_score(screening.answers, screening.metadata)
+        st.markdown(f"Weighted 7-point score from the answers: **{score}** (a lower bound, unknown counts 0).")
+    st.caption(
+        f"Model {as_plain_text(screening.model)} {as_plain_text(manifest.version)}, engine {screening.engine}, "
+        f"weights {screening.model_sha256[:12]}, program {as_plain_text(screening.app_version)}, "
+        f"screened at {as_plain_text(screening.screened_at)}"
+    )
+
+
+def offer_downloads(screening: Screening) -> None:
+    """Offer the result as a one-page picture, a table, and data."""
+    st.subheader("Take it with you")
+    answered = [i for i, photo in enumerate(screening.photos) if photo.prediction is not None]
+    leading = max(answered, key=lambda i: screening.photos[i].next_step.urgency, default=0)
+    with st.container(horizontal=True):
+        st.download_button(
+            "One page to show a doctor (PNG)",
+            data=lambda: render_card(screening, photo_index=leading),
+            file_name="dermascan.png",
+            mime="image/png",
+            icon=":material/description:",
+            on_click="ignore",
+            type="primary",
+            key="download_card",
+        )
+        st.download_button(
+            "Table (CSV)",
+            data=lambda: screening_to_csv(screening),
+            file_name="dermascan.csv",
+            mime="text/csv",
+            on_click="ignore",
+            key="download_csv",
+        )
+        st.download_button(
+            "Data (JSON)",
+            data=lambda: screening_to_json(screening),
+            file_name="dermascan.json",
+            mime="application/json",
+            on_click="ignore",
+            key="download_json",
+        )

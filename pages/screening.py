@@ -1,0 +1,188 @@
+"""Screen one lesion: the overruling questions, photos, what is known about the person, then the result."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dermascan_core.domain import Answers, ImageType, Metadata
+from dermascan_core.errors import DermaScanError, MetadataError
+from dermascan_core.imaging.examples import EXAMPLES, Example, example_png
+from dermascan_core.services.intake import take_in
+from dermascan_core.services.screening import screen_lesion
+from dermascan_core.triage.wording import Voice
+from pages._ui import case as cases
+from pages._ui import explain, form, photos, result
+from pages._ui.case import Case
+from pages._ui.frame import as_plain_text, link_page, page_frame, scroll_to_top
+from pages._ui.model import get_predictor, shipped_evaluation
+
+_SCROLL_KEY = "scroll_to_result"
+
+
+def show_page() -> None:
+    voice = page_frame("Check a mole or spot")
+    case = cases.current_case()
+    if case.screening is None or case.is_editing:
+        _ask(case, voice)
+    else:
+        _show_result(case, voice)
+    cases.keep_case(case)
+
+
+def _ask(case: Case, voice: Voice) -> None:
+    st.markdown(
+        "Answer a few questions, add a photo, and read what to do next. "
+        "Nothing is stored on disk. You can skip any question."
+    )
+    if cases.can_undo():
+        st.button("Undo: bring the deleted photo and answers back", on_click=cases.undo_start_over, key="undo")
+    _offer_examples(case, voice)
+    form.fill_form(case)
+
+    st.header("1. Before any photo")
+    answers = form.ask_questions(case)
+    form.show_overruling_step(answers, voice)
+
+    st.header("2. The photo")
+    image_type = photos.ask_image_type()
+    photos.ask_photos(case)
+    if case.example_title:
+        _show_example_mark(case)
+    photos.show_photos(case)
+
+    st.header("3. About the person")
+    st.caption("All optional. Age, sex and place make the answer better; the rest feeds the advice.")
+    form.ask_metadata()
+    with st.expander("Imaging steps to try (optional)", icon=":material/tune:"):
+        explain.ask_steps()
+    form.remember_form(case)
+
+    if st.button("Check this spot", type="primary", width="stretch", key="check", icon=":material/search:"):
+        _check(case, answers, image_type)
+    if not case.is_empty:
+        st.button("Start over and delete all of this", on_click=cases.start_over, key="start_over", type="tertiary")
+
+
+def _offer_examples(case: Case, voice: Voice) -> None:
+    with st.expander("Just looking? Try a generated picture", icon=":material/science:", expanded=case.is_empty):
+        st.caption("Drawn by this program. It shows nobody's skin, and its answer means nothing for yours.")
+        with st.container(horizontal=True):
+            for example in EXAMPLES:
+                if st.button(_short_title(example), key=f"example_{example.key}"):
+                    _use_example(case, example)
+
+
+def _short_title(example: Example) -> str:
+    return example.title.partition(" (")[0]
+
+
+def _use_example(case: Case, example: Example) -> None:
+    for key in form.FORM_KEYS:
+        st.session_state.pop(key, None)
+    case.form = form.form_of(example.metadata, example.answers, example.image_type.value)
+    form.fill_form(case)
+    case.photos, case.hand_crops = [take_in(f"{example.key}.png", example_png(example.key))], {}
+    case.example_title = example.title
+    _check(case, example.answers, example.image_type)
+
+
+def _show_example_mark(case: Case) -> None:
+    st.info(f"{case.example_title}. Its answer means nothing for anyone's skin.", icon=":material/science:")
+
+
+def _check(case: Case, answers: Answers, image_type: ImageType | None) -> None:
+    if not case.photos:
+        st.error("Add a photo of the spot first (part 2).")
+        return
+    if image_type is None:
+        st.error("Say what took the photo first (part 2): a phone, or a dermatoscope.")
+        return
+    try:
+        metadata = form.read_metadata(case.form)
+    except MetadataError as error:
+        st.error(f"{error} You find it in part 3.")
+        return
+    try:
+        _screen(case, answers, image_type, metadata)
+    except DermaScanError as error:
+        st.error(str(error))
+        return
+    case.is_editing = False
+    cases.keep_case(case)
+    st.session_state[_SCROLL_KEY] = True
+    st.rerun()
+
+
+def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metadata) -> None:
+    with st.status("Getting the model ready", expanded=True) as status:
+        bar = st.progress(0.0)
+
+        def on_stage(sentence: str, share: float) -> None:
+            status.update(label=sentence)
+            bar.progress(share, text=sentence)
+
+        predictor = get_predictor()
+        steps = tuple(case.form.get(form.STEPS_KEY, ()))
+        given = [(photo.name, photo.data) for photo in case.photos]
+        crops = [case.hand_crops.get(photo.sha256) for photo in case.photos]
+
+        def screen(used: tuple[str, ...]) -> None:
+            screening = screen_lesion(
+                given,
+                metadata=metadata,
+                answers=answers,
+                image_type=image_type,
+                predictor=predictor,
+                crops=crops,
+                steps=used,
+                explain=not used,
+                on_stage=on_stage,
+            )
+            if used:
+                case.screening_with_steps = screening
+            else:
+                case.screening, case.screening_with_steps = screening, None
+
+        screen(())
+        if steps:
+            screen(steps)
+        status.update(label="Done", state="complete")
+
+
+def _show_result(case: Case, voice: Voice) -> None:
+    screening = case.screening
+    if screening is None:
+        return
+    if st.session_state.pop(_SCROLL_KEY, False):
+        scroll_to_top()
+    if case.example_title:
+        _show_example_mark(case)
+    manifest = get_predictor().manifest
+    result.show_next_step(screening, voice)
+    result.show_agreement(screening, voice)
+    by_urgency = sorted(range(len(screening.photos)), key=lambda i: -screening.photos[i].next_step.urgency)
+    for index in by_urgency:
+        intake = case.photos[index] if index < len(case.photos) else None
+        result.show_photo_result(screening, index, intake=intake, manifest=manifest, voice=voice)
+    if case.screening_with_steps is not None:
+        steps = tuple(case.form.get(form.STEPS_KEY, ()))
+        explain.show_steps_effect(screening, case.screening_with_steps, steps, voice)
+    result.show_limits(screening, manifest, shipped_evaluation(), voice)
+    with st.expander("What you told", icon=":material/list:"):
+        st.markdown(
+            "\n".join(
+                f"- {as_plain_text(line, max_chars=200)}"
+                for line in form.describe_form(screening.metadata, screening.answers)
+            )
+            or "Nothing."
+        )
+    result.offer_downloads(screening)
+    with st.container(horizontal=True):
+        if st.button("Change photos or answers", key="change", icon=":material/edit:"):
+            case.is_editing = True
+            st.rerun()
+        st.button("Start over and delete all of this", on_click=cases.start_over, key="start_over")
+    link_page("pages/know_your_skin.py", "Signs to watch, and how to take a good photo", icon=":material/visibility:")
+
+
+show_page()

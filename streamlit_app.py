@@ -1,0 +1,29 @@
+"""The map: which pages exist, in which section, under which title. No logic."""
+
+import sys
+
+import streamlit as st
+
+SUPPORTED_PYTHONS = ((3, 11), (3, 12))
+
+if sys.version_info[:2] not in SUPPORTED_PYTHONS:
+    st.error(
+        f"DermaScan needs Python 3.11 or 3.12. This is Python {sys.version_info[0]}.{sys.version_info[1]}. "
+        "Install one of them, then start again with: make run"
+    )
+    st.stop()
+
+page = st.navigation(
+    {
+        "Check": [
+            st.Page("pages/screening.py", title="Screening", icon=":material/search:", default=True),
+            st.Page("pages/triage.py", title="Triage", icon=":material/sort:"),
+        ],
+        "Learn": [
+            st.Page("pages/know_your_skin.py", title="Know your skin", icon=":material/visibility:"),
+            st.Page("pages/performance.py", title="Model performance", icon=":material/monitoring:"),
+            st.Page("pages/about.py", title="About", icon=":material/info:"),
+        ],
+    }
+)
+page.run()
