@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..domain import Answers, ImageType, Metadata, Reason, Status
-from ..errors import DatasetError, OutputError, PhotoError
+from ..errors import DatasetError, PhotoError
 from ..imaging.crop import find_crop
 from ..imaging.decode import read_photo
 from ..imaging.preprocess import PreprocessConfig, preprocess
@@ -22,6 +21,7 @@ from ..imaging.quality import assess_quality
 from ..model.predictor import PhotoOutput, Predictor
 from ..tables import LabelledPhoto
 from ..triage.policy import decide_next_step, untested_reason
+from .files import prepare_folder, write_file
 from .plots import draw_plots
 from .report import build_metrics
 from .results import PhotoResult, predictions_csv
@@ -179,36 +179,3 @@ def _result(
         prediction_without_metadata=shown.prediction_without_metadata if shown else None,
     )
     return PhotoResult(photo, output.prediction if output else None, status, refusal, step)
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make a folder and check that it can be written.
-
-    Raises:
-        OutputError: If it cannot.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"Expected a folder that can be made at '{folder}': {error.strerror}. Choose another."
-        ) from error
-    probe = folder / ".writable.partial"
-    write_file(probe, b"")
-    probe.unlink()
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        OutputError: If the disk is full or may not be written.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(
-            f"Expected to write '{path}'. The disk said: {error.strerror}. Free some space, or choose another folder."
-        ) from error

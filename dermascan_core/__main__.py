@@ -1,0 +1,5 @@
+"""``python -m dermascan_core``."""
+
+from .cli import main
+
+main()
