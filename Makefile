@@ -86,7 +86,7 @@ $(VENV)/pyvenv.cfg:
 	  exit 1; }
 
 $(VENV)/run.stamp: requirements.txt $(VENV)/pyvenv.cfg
-	@echo "Installing the pinned requirements into $(VENV): about 1.5 GB on disk, a few minutes, once."
+	@echo "Installing the pinned requirements into $(VENV): 2.3 GB on disk, a few minutes, once."
 	$(PIP) install --quiet -r requirements.txt
 	@# Some packages ship templates that are not Python; what can be compiled is.
 	-@$(PY) -m compileall -qq -j 0 $(VENV)/lib dermascan_core pages streamlit_app.py
