@@ -26,6 +26,7 @@ BARS_CAPTION = (
     "Each bar is the share among archive photos like this one. It is not your chance of cancer. "
     "The archive holds far more cancers than everyday life does."
 )
+SHOWN_FIRST_NOTE = "The class on top stands out most against its usual share, even where its bar is not the longest."
 HEAT_MAP_CAPTION = "Where the network looked, for this class. Not where disease is."
 P_MALIGNANT_NAME = "Cancer or pre-cancer (melanoma, basal and squamous cell carcinoma, actinic keratosis)"
 UNSURE_SENTENCE = (
@@ -151,8 +152,8 @@ _HOW_SOON: dict[NextStep, str] = {
     NextStep.URGENT_2_WEEKS: "Book today, for a visit within 2 weeks",
     NextStep.SEE_DOCTOR: "Book this week, for the next free visit",
     NextStep.ROUTINE_CHECK: "At your next visit; at once if it changes",
-    NextStep.WATCH: "Look at it once a month; book a visit if it changes",
-    NextStep.NOT_ASSESSED: "Take a new photo today, or book a visit",
+    NextStep.WATCH: "Look at it once a month; see a doctor soon if it changes",
+    NextStep.NOT_ASSESSED: "Today, with a new photo, or at a doctor's visit",
 }
 
 _BOOKING_REQUESTS: dict[NextStep, str] = {
@@ -250,7 +251,9 @@ def not_checked(screening: Screening) -> tuple[str, ...]:
     answers, metadata = screening.answers, screening.metadata
     said: list[str] = []
     n_refused = sum(photo.status is Status.REFUSED for photo in screening.photos)
-    if n_refused:
+    if n_refused and len(screening.photos) == 1:
+        said.append("The photo could not be assessed.")
+    elif n_refused:
         said.append(f"{n_refused} of {len(screening.photos)} photos could not be assessed.")
     if metadata.age_approx is None:
         said.append(f"No age was given. The program was not tested on people under {MIN_AGE_YEARS}.")
