@@ -123,7 +123,9 @@ def test_every_room_has_its_rule() -> None:
 
 @pytest.mark.parametrize("path", python_files("dermascan_core", "pages", "tests", "benchmarks"), ids=relative)
 def test_file_is_short_enough_to_be_one_idea(path: Path) -> None:
-    assert path.read_text(encoding="utf-8").count("\n") <= 420
+    limit = 500 if relative(path).startswith("tests/") else 420
+
+    assert path.read_text(encoding="utf-8").count("\n") <= limit
 
 
 # Files whose work is to fetch something that a person asked for.

@@ -16,7 +16,11 @@ PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[0-9][0-9a-z.]*)(?P<marker
 # Import name -> distribution, where they differ.
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scikit-learn", "google": "protobuf"}
 OURS = {"dermascan_core", "pages", "tests", "streamlit_app", "benchmarks"}
-USED_WITHOUT_AN_IMPORT = {"tensorflow", "tensorflow-cpu"}  # the backend that Keras loads
+USED_WITHOUT_AN_IMPORT = {
+    "tensorflow",  # the backend that Keras loads
+    "tensorflow-cpu",
+    "pandas",  # what Streamlit's tables are made of; pinned, because a new release of it changes what a page shows
+}
 
 
 def pinned(path: Path) -> set[str]:
