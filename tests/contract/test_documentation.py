@@ -158,3 +158,21 @@ def test_module_opens_by_saying_its_role(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
 
     assert text.startswith('"""') or not text.strip()
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *python_files("dermascan_core", "pages")], ids=relative)
+def test_commands_that_a_text_tells_people_to_run_exist(path: Path) -> None:
+    told = re.findall(r"python -m dermascan_core ([a-z]+(?:-[a-z]+)*)", path.read_text(encoding="utf-8"))
+
+    assert set(told) - {name.split(" ")[0] for name in COMMANDS} == set()
+
+
+def test_every_environment_variable_is_documented() -> None:
+    used = {
+        name
+        for path in python_files("dermascan_core", "pages", "streamlit_app.py")
+        for name in re.findall(r"\bDERMASCAN_[A-Z_]+\b", path.read_text(encoding="utf-8"))
+    }
+
+    text = (ROOT / "docs" / "installation.md").read_text(encoding="utf-8")
+    assert {name for name in used if f"`{name}`" not in text} == set()
