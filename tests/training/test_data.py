@@ -1,0 +1,156 @@
+"""Which photos train: leaks refused by name, the shipped split joined, squares computed once."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from dermascan_core.errors import DatasetError
+from dermascan_core.imaging.decode import read_photo
+from dermascan_core.imaging.preprocess import PreprocessConfig, preprocess
+from dermascan_core.tables import LabelledPhoto
+from dermascan_core.training.data import (
+    class_codes,
+    class_counts,
+    load_dataset,
+    load_squares,
+    split_sha256,
+    targets,
+)
+from tests.fakes import fake_photo, photo_bytes
+
+CONFIG = PreprocessConfig(input_px=32, detail_px=32)
+
+
+def _write(folder, rows, *, photos=None):
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    with (folder / "metadata.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    for image_id in photos if photos is not None else [row["image_id"] for row in rows]:
+        (folder / "images" / f"{image_id}.jpg").write_bytes(photo_bytes(fake_photo(width=200, height=150)))
+    return folder
+
+
+def _row(image_id, lesion_id, split="train", fold="0", dx="nv"):
+    return {"image_id": image_id, "lesion_id": lesion_id, "dx": dx, "split": split, "fold": fold}
+
+
+def test_lesion_in_two_splits_is_refused_and_named(tmp_path):
+    _write(tmp_path, [_row("a", "L1"), _row("b", "L1", split="test", fold=""), _row("c", "L2")])
+
+    with pytest.raises(DatasetError) as error:
+        load_dataset(tmp_path)
+
+    assert str(error.value) == (
+        "Expected every lesion (or patient) in one split and one fold only. 1 lie in several: L1. "
+        "Results on such a split would be too good; correct 'split' and 'fold'."
+    )
+
+
+def test_lesion_in_two_folds_is_refused_too(tmp_path):
+    _write(tmp_path, [_row("a", "L1", fold="0"), _row("b", "L1", fold="1")])
+
+    with pytest.raises(DatasetError, match="1 lie in several: L1"):
+        load_dataset(tmp_path)
+
+
+def test_patient_in_two_splits_leaks_even_with_different_lesions(tmp_path):
+    rows = [_row("a", "L1") | {"patient_id": "P1"}, _row("b", "L2", split="test", fold="") | {"patient_id": "P1"}]
+    _write(tmp_path, rows)
+
+    with pytest.raises(DatasetError, match="1 lie in several: P1"):
+        load_dataset(tmp_path)
+
+
+def test_table_without_a_split_gets_the_one_that_ships(tmp_path):
+    _write(tmp_path, [{"image_id": "ISIC_0024306", "dx": "nv"}, {"image_id": "unknown", "dx": "nv"}])
+
+    (photo,) = load_dataset(tmp_path).photos
+
+    assert (photo.image_id, photo.lesion_id, photo.split, photo.fold) == ("ISIC_0024306", "HAM_0000550", "train", "4")
+
+
+def test_table_without_a_split_of_an_unknown_archive_is_refused(tmp_path):
+    _write(tmp_path, [{"image_id": "mine", "dx": "nv"}])
+
+    with pytest.raises(DatasetError, match="Expected columns 'split'"):
+        load_dataset(tmp_path)
+
+
+def test_folder_that_is_no_data_set_is_told_how_to_make_one(tmp_path):
+    with pytest.raises(DatasetError) as error:
+        load_dataset(tmp_path)
+
+    assert str(error.value) == (
+        f"Expected metadata.csv and images/ in '{tmp_path}'. They are not there. "
+        "Make them with: python -m dermascan_core data import ham10000 --help"
+    )
+
+
+def test_rows_without_a_photo_are_left_out_and_none_at_all_is_refused(tmp_path):
+    dataset = load_dataset(_write(tmp_path / "some", [_row("a", "L1"), _row("b", "L2")], photos=["a"]))
+
+    assert [p.image_id for p in dataset.photos] == ["a"]
+    with pytest.raises(DatasetError, match=r"Expected the photos of metadata\.csv in"):
+        load_dataset(_write(tmp_path / "none", [_row("a", "L1")], photos=[]))
+
+
+def test_split_hash_ignores_the_order_of_rows_and_sees_a_moved_photo():
+    photos = [LabelledPhoto(name, "nv", False, lesion_id=name, split="train", fold="0") for name in "abc"]
+    moved = [*photos[:2], LabelledPhoto("c", "nv", False, lesion_id="c", split="test")]
+
+    assert split_sha256(photos) == split_sha256(photos[::-1])
+    assert split_sha256(photos) != split_sha256(moved)
+
+
+def test_undivided_akiec_is_shared_by_its_two_halves():
+    photos = [LabelledPhoto("a", "akiec", True), LabelledPhoto("b", "bkl", False), LabelledPhoto("c", "scc", True)]
+
+    codes = class_codes(photos)
+
+    assert codes == ("ak", "scc", "pbk")
+    assert targets(photos, codes).tolist() == [[0.5, 0.5, 0], [0, 0, 1], [0, 1, 0]]
+    assert class_counts(photos) == {"akiec": 1, "bkl": 1, "scc": 1}
+
+
+def test_squares_are_the_pixels_that_serving_sees_and_are_computed_once(tmp_path):
+    dataset = load_dataset(_write(tmp_path, [_row("a", "L1"), _row("b", "L2")]))
+    seen = []
+
+    def load():
+        return load_squares(
+            dataset,
+            dataset.photos,
+            CONFIG,
+            cache_dir=tmp_path / "cache",
+            on_progress=lambda done, total: seen.append((done, total)),
+        )
+
+    first, second = load(), load()
+
+    assert seen == [(1, 2), (2, 2)]
+    assert np.array_equal(first, second)
+    assert np.array_equal(first[1], preprocess(read_photo(dataset.files["b"]), CONFIG))
+
+
+def test_changed_photo_is_read_anew(tmp_path):
+    folder = _write(tmp_path, [_row("a", "L1")])
+    dataset = load_dataset(folder)
+    before = np.array(load_squares(dataset, dataset.photos, CONFIG, cache_dir=tmp_path / "cache"))
+
+    dark = fake_photo(width=240, height=180, lesion=(20, 10, 10))
+    dataset.files["a"].write_bytes(photo_bytes(dark))
+
+    after = load_squares(dataset, dataset.photos, CONFIG, cache_dir=tmp_path / "cache")
+    assert not np.array_equal(before, after)
+
+
+def test_photo_that_cannot_be_decoded_is_named(tmp_path):
+    folder = _write(tmp_path, [_row("a", "L1")])
+    (folder / "images" / "a.jpg").write_bytes(b"broken")
+    dataset = load_dataset(folder)
+
+    with pytest.raises(DatasetError, match="The photo 'a' cannot train a model: Expected a photo"):
+        load_squares(dataset, dataset.photos, CONFIG, cache_dir=tmp_path / "cache")
