@@ -62,11 +62,22 @@ def untested_reason(answers: Answers, metadata: Metadata, image_type: ImageType)
 
     A phone photo alone gives None: it is shown, marked, and never calm (see ``decide_next_step``).
     """
-    code = next(iter(_codes_untested_person(answers, metadata)), None)
+    code = next(iter(untested_codes(answers, metadata)), None)
     if code is None:
         return None
     also = " It was not tested on phone photos either." if image_type is ImageType.CLINICAL else ""
     return Reason(f"not_tested_{code}", RULES[code].sentence + also)
+
+
+def untested_codes(answers: Answers, metadata: Metadata) -> list[str]:
+    """Return which rules say that this person or site was never tested: ``under_18``, ``nail``, ``mucosa``."""
+    found = {
+        "under_18": metadata.age_approx is not None and metadata.age_approx < MIN_AGE_YEARS,
+        "nail": bool(answers.under_nail) or metadata.anatom_site == "nail",
+        # ISIC's region "oral/genital" may mean mucosa; HAM10000's own "genital" is skin.
+        "mucosa": bool(answers.on_mucosa) or metadata.anatom_site in ("mucosa", "oral/genital"),
+    }
+    return [code for code, is_so in found.items() if is_so]
 
 
 def are_answers_calm(answers: Answers) -> bool:
@@ -135,7 +146,7 @@ def _codes_from_answers(answers: Answers, metadata: Metadata) -> list[str]:
     if answers.new and (answers.bleeding or answers.unstoppable_bleeding):
         codes.append("new_and_bleeding")
     codes += [code for code in ("changing", "bleeding", "new", "painful", "worried") if getattr(answers, code)]
-    codes += _codes_untested_person(answers, metadata)
+    codes += untested_codes(answers, metadata)
     history = {
         "personal_history": metadata.personal_hx_skin_cancer,
         "family_history": metadata.family_hx_skin_cancer,
@@ -143,15 +154,6 @@ def _codes_from_answers(answers: Answers, metadata: Metadata) -> list[str]:
         "sun_exposure": metadata.high_sun_exposure,
     }
     return codes + [code for code, is_so in history.items() if is_so]
-
-
-def _codes_untested_person(answers: Answers, metadata: Metadata) -> list[str]:
-    found = {
-        "under_18": metadata.age_approx is not None and metadata.age_approx < MIN_AGE_YEARS,
-        "nail": bool(answers.under_nail) or metadata.anatom_site == "nail",
-        "mucosa": bool(answers.on_mucosa) or metadata.anatom_site == "mucosa",
-    }
-    return [code for code, is_so in found.items() if is_so]
 
 
 def _codes_untested_photo(metadata: Metadata, image_type: ImageType) -> list[str]:

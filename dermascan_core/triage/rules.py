@@ -140,7 +140,7 @@ _RULES = (
         "mucosa",
         "untested",
         NextStep.SEE_DOCTOR,
-        "Inside the mouth, nose, eyelid or genitals",
+        "Inside the mouth, nose, eyelid or genitals (the ISIC region oral/genital included; genital skin is not)",
         "This program was not tested on spots inside the mouth, nose, eyelid or genitals. Ask a doctor to look at it.",
         HAM10000,
     ),

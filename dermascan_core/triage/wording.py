@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from ..domain import Answers, ImageType, NextStep, Reason, Screening, Status
 from ..taxonomy import CLASS_BY_CODE, HAM_NAMES, HAM_PLAIN_NAMES, UNTESTED_SITES
-from .policy import seven_point_score
+from .policy import seven_point_score, untested_codes
 from .rules import MIN_AGE_YEARS, SEVEN_POINT_URGENT, UNTESTED_SKIN_TYPES
 
 
@@ -189,7 +189,8 @@ _SITE_PHRASES: dict[str, str] = {
     "mucosa": "in my mouth, nose, eyelid or genitals",
 }
 
-_NOT_TESTED_SITE: dict[str, str] = {
+_NOT_TESTED: dict[str, str] = {
+    "under_18": f"The program was not tested on people under {MIN_AGE_YEARS}.",
     "nail": f"The program was not tested on spots {UNTESTED_SITES['nail']}.",
     "mucosa": f"The program was not tested on spots {UNTESTED_SITES['mucosa']}.",
 }
@@ -256,14 +257,8 @@ def not_checked(screening: Screening) -> tuple[str, ...]:
     elif n_refused:
         said.append(f"{n_refused} of {len(screening.photos)} photos could not be assessed.")
     if metadata.age_approx is None:
-        said.append(f"No age was given. The program was not tested on people under {MIN_AGE_YEARS}.")
-    elif metadata.age_approx < MIN_AGE_YEARS:
-        said.append(f"The program was not tested on people under {MIN_AGE_YEARS}.")
-    said += [
-        sentence
-        for site, sentence in _NOT_TESTED_SITE.items()
-        if metadata.anatom_site == site or getattr(answers, {"nail": "under_nail", "mucosa": "on_mucosa"}[site])
-    ]
+        said.append(f"No age was given. {_NOT_TESTED['under_18']}")
+    said += [_NOT_TESTED[code] for code in untested_codes(answers, metadata)]
     if screening.image_type is ImageType.CLINICAL:
         said.append("The program was not tested on phone photos.")
     if metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ from dermascan_core.services.batch import (
 )
 from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, photo_bytes
 
+ROOT = Path(__file__).parents[2]
 DARK = photo_bytes(fake_photo(lesion=(60, 35, 25)))
 BROWN = photo_bytes(fake_photo())
 
@@ -200,6 +204,27 @@ def test_resume_after_a_kill_gives_the_file_of_an_undisturbed_run(folder: Path, 
     assert without_times(out) == whole
     assert summary.n_photos == sum(summary.statuses.values()) == 4
     assert predictor.n_calls <= 4 - summary.n_resumed
+
+
+def test_resume_after_a_real_kill_goes_on_behind_the_last_line(folder: Path, tmp_path: Path):
+    out = tmp_path / "out.csv"
+    run_and_die = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from dermascan_core.services.batch import find_photo_files, screen_files\n"
+        "from tests.fakes import FakePredictor\n"
+        "files, _ = find_photo_files([Path(sys.argv[1])])\n"
+        "die = lambda n_done, *_: n_done == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "screen_files(files, predictor=FakePredictor(), out=Path(sys.argv[2]), on_progress=die)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", run_and_die, folder, out], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    predictor, (files, _) = FakePredictor(), find_photo_files([folder])
+
+    summary = screen_files(files, predictor=predictor, out=out, resume=True)
+
+    assert (summary.n_resumed, predictor.n_calls) == (2, 2)
+    assert [row["image"] for row in rows_of(out)] == [str(file) for file in files]
 
 
 def without_times(out: Path) -> list[dict[str, object]]:

@@ -255,6 +255,7 @@ def test_history_is_never_calmer_than_a_routine_check(name):
         (Answers(), Metadata(anatom_site="nail"), "not_tested_nail"),
         (Answers(on_mucosa=True), Metadata(), "not_tested_mucosa"),
         (Answers(), Metadata(anatom_site="mucosa"), "not_tested_mucosa"),
+        (Answers(), Metadata(anatom_site="oral/genital"), "not_tested_mucosa"),
     ],
 )
 def test_untested_people_and_sites_are_told_to_ask_a_doctor(answers, metadata, code):

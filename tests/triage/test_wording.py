@@ -32,34 +32,7 @@ from dermascan_core.triage.wording import (
     step_text,
     step_title,
 )
-
-# Words that would be a verdict, a promise or an alarm (safety.md; FTC on health apps). Class names are exempt.
-FORBIDDEN = (
-    r"\bbenign\b",
-    r"\byou are fine\b",
-    r"\byou're fine\b",
-    r"\b(is|are|looks?|seems?) (fine|harmless|normal|healthy|safe|nothing)\b",
-    r"\bharmless\b",
-    r"\ball clear\b",
-    r"\bclear of\b",
-    r"\bcancer[- ]free\b",
-    r"\bno cancer\b",
-    r"\bnot cancer\b",
-    r"\bcancer (was )?(detected|found|diagnosed)\b",
-    r"\b(detects?|diagnos(es|ed)|finds?) (skin )?(cancer|melanoma)\b",
-    r"\byou (have|do not have|don't have) (a )?(skin )?(cancer|melanoma)\b",
-    r"\b(risk (is )?low|low[- ]risk)\b",
-    r"\bearly detection\b",
-    r"\d+(\.\d+)? ?(%|per ?cent) (accura|sure|certain|chance|safe)",
-    r"\baccura(te|cy)\b",
-    r"\bnothing to worry\b",
-    r"\bdo not worry\b",
-    r"\bdon't worry\b",
-    r"\breassur(ed|ing)\b",
-    r"\bno need (to|for)\b",
-    r"\bguarantee",
-    r"\bproven\b",
-)
+from tests.triage.test_forbidden_words import FORBIDDEN
 
 
 def make_screening(
@@ -133,26 +106,6 @@ def test_no_sentence_gives_a_verdict_a_promise_or_an_alarm(sentence):
     found = [pattern for pattern in FORBIDDEN if re.search(pattern, sentence, re.IGNORECASE)]
 
     assert found == []
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "Your mole is benign.",
-        "You are fine.",
-        "Cancer detected!",
-        "We are 95 % accurate.",
-        "Melanoma risk low.",
-        "Low risk of melanoma.",
-        "Early detection saves lives.",
-        "You have melanoma.",
-        "This looks harmless.",
-        "No cancer was seen.",
-        "There is nothing to worry about.",
-    ],
-)
-def test_the_forbidden_words_catch_what_they_are_for(said):
-    assert any(re.search(pattern, said, re.IGNORECASE) for pattern in FORBIDDEN)
 
 
 @pytest.mark.parametrize("step", [NextStep.WATCH, NextStep.ROUTINE_CHECK])
