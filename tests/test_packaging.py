@@ -128,6 +128,32 @@ def test_continuous_integration_calls_make_test() -> None:
     assert script.read_text(encoding="utf-8").rstrip().endswith("\nmake test")
 
 
+@pytest.mark.parametrize(
+    ("has_folder", "given", "expected"),
+    [(True, "", "{beside}"), (True, "/elsewhere", "/elsewhere"), (False, "", "")],
+)
+def test_continuous_integration_takes_real_photos_from_beside_the_checkout(
+    tmp_path: Path, has_folder: bool, given: str, expected: str
+) -> None:
+    checkout = tmp_path / "a checkout"
+    (checkout / ".ci").mkdir(parents=True)
+    (checkout / ".ci" / "run").write_bytes((ROOT / ".ci" / "run").read_bytes())
+    (checkout / "Makefile").write_text('test:\n\t@echo "photos: $$DERMASCAN_DATA"\n')
+    beside = tmp_path / "shared" / "data"
+    if has_folder:
+        beside.mkdir(parents=True)
+
+    done = subprocess.run(
+        ["bash", str(checkout / ".ci" / "run")],
+        env={"PATH": os.environ["PATH"], "DERMASCAN_DATA": given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines()[-1] == f"photos: {expected.format(beside=beside)}"
+
+
 def test_first_start_asks_for_no_email_and_sends_nothing() -> None:
     assert CONFIG["server"]["showEmailPrompt"] is False
     assert CONFIG["browser"]["gatherUsageStats"] is False
