@@ -14,6 +14,8 @@ NG12 = "NICE NG12 (2015, updated), recommendations on skin cancer"
 CKS = "NICE CKS, Skin cancer: recognition and referral (a strong concern overrides a low score)"
 HAM10000 = "Tschandl et al. 2018, HAM10000: what the archive leaves out"
 OVERRULE = "Project safety rule: a warning sign, or worry, overrules any model"
+ADULTS = "Project safety rule: for adults only, as other programs of this kind"
+UNMEASURED = "Project safety rule: where nothing was measured, nothing may calm"
 CAUTION = "Project safety rule: the more careful reading wins"
 
 MIN_AGE_YEARS = 18
@@ -126,7 +128,7 @@ _RULES = (
         NextStep.SEE_DOCTOR,
         f"Age under {MIN_AGE_YEARS}",
         f"This program was not tested on people under {MIN_AGE_YEARS}. Ask a doctor to look at the spot.",
-        OVERRULE,
+        ADULTS,
     ),
     Rule(
         "nail",
@@ -150,7 +152,7 @@ _RULES = (
         NextStep.ROUTINE_CHECK,
         "Fitzpatrick skin type V or VI",
         "This program was not tested on brown or black skin (types V and VI), so its answer cannot calm.",
-        HAM10000,
+        UNMEASURED,
     ),
     Rule(
         "phone_photo",
@@ -158,7 +160,7 @@ _RULES = (
         NextStep.ROUTINE_CHECK,
         "Clinical (phone) photo, not a dermoscopic one",
         "This program was not tested on phone photos, so its answer cannot calm.",
-        HAM10000,
+        UNMEASURED,
     ),
     # --- history: raises the floor, never the alarm
     Rule(
