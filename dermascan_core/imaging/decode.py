@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pillow_heif
-from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from ..errors import (
     AnimatedPhotoError,
@@ -26,6 +28,22 @@ MAX_SIZE_BYTES = 30 * 1024 * 1024
 # Pillow has no opener named MPO: its JPEG opener gives those files too.
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "TIFF", "BMP", "GIF")
 _FORMAT_WORDS = "JPEG, PNG, WebP, HEIC, TIFF or BMP"
+
+# Broken files raise whatever the codec trips over, at opening, at counting frames and at loading alike. Each of these was
+# seen under fuzzing or stands in a codec's source; a person gets one sentence for all of them.
+_CODEC_ERRORS = (
+    OSError,  # with UnidentifiedImageError
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,  # libheif's limits
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
 
 pillow_heif.register_heif_opener()
 
@@ -57,20 +75,19 @@ def decode_photo(data: bytes) -> npt.NDArray[np.uint8]:
         )
     with _strict_pillow(), _open(data) as image:
         _check_size(*image.size)
-        # An MPO is one photo with its preview or depth map behind it: phones write them, the first frame counts.
-        if getattr(image, "n_frames", 1) > 1 and image.format not in ("MPO", "HEIF"):
-            raise AnimatedPhotoError(
-                f"Expected one still photo. Received {image.n_frames} frames (an animation or several pages). "  # type: ignore[attr-defined]
-                "Save the one you mean as JPEG or PNG."
-            )
         try:
-            image.load()
-            return np.asarray(_to_srgb(image), dtype=np.uint8)
-        # Broken files raise whatever the codec trips over; all of these were seen under fuzzing.
-        except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError, OverflowError) as error:
+            n_frames = _count_frames(image)
+            if n_frames == 1:
+                image.load()
+                return np.asarray(_to_srgb(image), dtype=np.uint8)
+        except _CODEC_ERRORS as error:
             raise UnreadablePhotoError(
                 "The photo is damaged or incomplete, so it cannot be judged. Send it again, or take a new one."
             ) from error
+    raise AnimatedPhotoError(
+        f"Expected one still photo. Received {n_frames} frames (an animation or several pages). "
+        "Save the one you mean as JPEG or PNG."
+    )
 
 
 def read_photo(path: Path) -> npt.NDArray[np.uint8]:
@@ -111,10 +128,15 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         raise PhotoTooLargeError(
             f"The photo may have at most {MAX_PIXELS // 10**6} megapixels. It has far more. Save it smaller."
         ) from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, EOFError, OverflowError) as error:
+    except _CODEC_ERRORS as error:
         raise UnreadablePhotoError(
             f"Expected a photo ({_FORMAT_WORDS}). The file is something else, or damaged. Choose another file."
         ) from error
+
+
+def _count_frames(image: ImageFile.ImageFile) -> int:
+    # An MPO or HEIC is one photo with its preview or depth map behind it: phones write them, the first frame counts.
+    return 1 if image.format in ("MPO", "HEIF") else int(getattr(image, "n_frames", 1))
 
 
 def _check_size(width: int, height: int) -> None:
@@ -144,7 +166,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
 def _apply_orientation(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError, EOFError):
+    except (*_CODEC_ERRORS, AttributeError):
         return image  # a corrupt EXIF block says nothing about the pixels
 
 
