@@ -13,7 +13,7 @@ from dermascan_core.triage.wording import Voice
 from pages._ui import case as cases
 from pages._ui import explain, form, photos, result
 from pages._ui.case import Case
-from pages._ui.frame import as_plain_text, link_page, page_frame, scroll_to_top
+from pages._ui.frame import link_page, page_frame, scroll_to_top
 from pages._ui.model import get_predictor, shipped_evaluation
 
 _SCROLL_KEY = "scroll_to_result"
@@ -36,7 +36,7 @@ def _ask(case: Case, voice: Voice) -> None:
     )
     if cases.can_undo():
         st.button("Undo: bring the deleted photo and answers back", on_click=cases.undo_start_over, key="undo")
-    _offer_examples(case, voice)
+    _offer_examples(case)
     form.fill_form(case)
 
     st.header("1. Before any photo")
@@ -63,7 +63,7 @@ def _ask(case: Case, voice: Voice) -> None:
         st.button("Start over and delete all of this", on_click=cases.start_over, key="start_over", type="tertiary")
 
 
-def _offer_examples(case: Case, voice: Voice) -> None:
+def _offer_examples(case: Case) -> None:
     with st.expander("Just looking? Try a generated picture", icon=":material/science:", expanded=case.is_empty):
         st.caption("Drawn by this program. It shows nobody's skin, and its answer means nothing for yours.")
         with st.container(horizontal=True):
@@ -169,13 +169,8 @@ def _show_result(case: Case, voice: Voice) -> None:
         explain.show_steps_effect(screening, case.screening_with_steps, steps, voice)
     result.show_limits(screening, manifest, shipped_evaluation(), voice)
     with st.expander("What you told", icon=":material/list:"):
-        st.markdown(
-            "\n".join(
-                f"- {as_plain_text(line, max_chars=200)}"
-                for line in form.describe_form(screening.metadata, screening.answers)
-            )
-            or "Nothing."
-        )
+        told = form.describe_form(screening.metadata, screening.answers)
+        st.markdown("\n".join(f"- {line}" for line in told) or "Nothing.")
     result.offer_downloads(screening)
     with st.container(horizontal=True):
         if st.button("Change photos or answers", key="change", icon=":material/edit:"):

@@ -10,7 +10,6 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,21 +154,26 @@ def _replace(case: Case) -> None:
 
 
 def _browser() -> str:
-    return browser_mark(st.context.cookies)
+    return browser_mark(str(st.context.cookies.get("_streamlit_xsrf", "")))
 
 
-def browser_mark(cookies: Mapping[str, str]) -> str:
+def browser_mark(xsrf_cookie: str) -> str:
     """Return what tells browsers apart: a hash of the token inside Streamlit's own XSRF cookie; "" without one.
 
     The cookie's value changes with each page load (the token is masked anew), so it is unmasked first. With it, a
     link that was passed on does not show its photo to anyone else.
+
+    Args:
+        xsrf_cookie: ``2|mask|masked token|time``, as Streamlit (and Tornado before it) writes it.
+
+    >>> browser_mark("2|0f|f0|1795224416") == browser_mark("2|00|ff|1795224416")
+    True
     """
-    version, _, rest = cookies.get("_streamlit_xsrf", "").partition("|")
-    parts = rest.split("|")
-    if version != "2" or len(parts) != 3:
+    parts = xsrf_cookie.split("|")
+    if len(parts) != 4 or parts[0] != "2":
         return ""
     try:
-        mask, masked = bytes.fromhex(parts[0]), bytes.fromhex(parts[1])
+        mask, masked = bytes.fromhex(parts[1]), bytes.fromhex(parts[2])
     except ValueError:
         return ""
     token = bytes(byte ^ mask[i % len(mask)] for i, byte in enumerate(masked)) if mask else masked

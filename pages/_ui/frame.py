@@ -59,17 +59,24 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
 
 
 def _choose_voice() -> Voice:
+    if VOICE_KEY not in st.session_state:
+        asked = st.query_params.get(VOICE_KEY, "")
+        st.session_state[VOICE_KEY] = asked if asked in _VOICES else Voice.PUBLIC.value
     with st.sidebar:
         chosen = st.segmented_control(
             "Words on every page",
             list(_VOICES),
             format_func=_VOICES.__getitem__,
-            default=Voice.PUBLIC.value,
             required=True,
             key=VOICE_KEY,
-            bind="query-params",
+            persist_state="session",
         )
-    return Voice(chosen)
+    voice = Voice(chosen or Voice.PUBLIC)
+    if voice is not Voice.PUBLIC:
+        st.query_params[VOICE_KEY] = voice.value
+    else:
+        st.query_params.pop(VOICE_KEY, None)
+    return voice
 
 
 def link_page(path: str, label: str, *, icon: str | None = None) -> None:

@@ -50,7 +50,8 @@ def show_next_step(screening: Screening, voice: Voice) -> None:
     if screening.step_reasons:
         st.markdown("**Why**\n" + "\n".join(f"- {reason}" for reason in screening.step_reasons))
     st.markdown("**What to say when you book**")
-    st.markdown("> " + booking_words(screening))
+    with st.container(border=True):
+        st.markdown(booking_words(screening))
     if step in (NextStep.WATCH, NextStep.ROUTINE_CHECK):
         st.markdown("**Go sooner if one of these is true**\n" + "\n".join(f"- {sign}" for sign in SEVEN_POINT_LIST))
 
@@ -105,7 +106,8 @@ def show_photo_result(
         if intake is not None and intake.preview_jpeg:
             with st.container(key=f"photo-refused-{index}"):
                 st.image(intake.preview_jpeg, width=240)
-        st.markdown("Add a better photo under *Change photos or answers*. *Know your skin* shows how to take one.")
+        if photo.quality is None or not photo.quality.is_usable:
+            st.markdown("Add a better photo under *Change photos or answers*. *Know your skin* shows how to take one.")
         return
     _show_marks(screening, photo)
     is_greyed = photo.status is Status.UNSURE
@@ -147,8 +149,8 @@ def _show_ranked(prediction: Prediction, voice: Voice) -> None:
     for place, code in enumerate(ranked, start=1):
         share = float(shares[code])
         marks = [
-            ":material/star: shown first" if place == 1 else "",
-            ":material/error: cancer or pre-cancer" if code in HAM_MALIGNANT else "",
+            "shown first" if place == 1 else "",
+            "cancer or pre-cancer" if code in HAM_MALIGNANT else "",
             in_set if code in prediction.set_90 and place > 1 else "",
         ]
         notes = ", ".join(mark for mark in marks if mark)

@@ -1,0 +1,96 @@
+"""The frame: every page, by whatever door, says what this is not; names of files stay text."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pages._ui.frame import as_plain_text
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
+OpenPage = Callable[[str], AppTest]
+
+
+def open_app() -> AppTest:
+    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30).run()
+
+
+def says_what_it_is_not(page: AppTest) -> bool:
+    return any("not a diagnosis" in alert.value.lower() for alert in (*page.warning, *page.info))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_run_by_itself_shows_the_disclaimer(name: str, open_page: OpenPage) -> None:
+    page = open_page(name)
+
+    assert says_what_it_is_not(page)
+    assert len(page.title) == 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_opened_from_the_map_shows_the_disclaimer(name: str) -> None:
+    app = open_app()
+
+    app.switch_page(f"pages/{name}.py").run()
+
+    assert not app.exception
+    assert says_what_it_is_not(app)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_speaks_to_clinicians_too(name: str) -> None:
+    page = AppTest.from_file(str(ROOT / "pages" / f"{name}.py"), default_timeout=30)
+    page.query_params["voice"] = "clinician"
+
+    page.run()
+
+    assert not page.exception
+    assert page.segmented_control(key="voice").value == "clinician"
+
+
+def test_app_opens_on_the_screening_page() -> None:
+    app = open_app()
+
+    assert app.title[0].value == "Check a mole or spot"
+
+
+def test_app_says_which_python_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 10, 14, "final", 0))
+
+    app = open_app()
+
+    assert [error.value for error in app.error] == [
+        "DermaScan needs Python 3.11 or 3.12. This is Python 3.10. Install one of them, then start again with: make run"
+    ]
+    assert len(app.title) == 0
+
+
+@pytest.mark.parametrize(
+    ("untrusted", "shown"),
+    [
+        ("<script>alert(1)</script>.jpg", r"\<script\>alert\(1\)\</script\>\.jpg"),
+        ("![x](http://a.b/c)", r"\!\[x\]\(http\:\/\/a\.b\/c\)".replace(r"\/", "/")),
+        ("a\nb\t c", "a b c"),
+        (":red[x] $y$", r"\:red\[x\] \$y\$"),
+    ],
+)
+def test_untrusted_text_is_shown_as_it_is(untrusted: str, shown: str) -> None:
+    assert as_plain_text(untrusted) == shown
+
+
+def test_long_untrusted_text_is_cut() -> None:
+    assert as_plain_text("x" * 100, max_chars=10) == "xxxxxxxxx…"
+
+
+def test_link_is_plain_text_where_there_is_no_map(open_page: OpenPage) -> None:
+    page = open_page("about")
+
+    assert "How good it is, measured (in the menu)" in [text.value for text in page.markdown]
+
+
+def test_config_keeps_a_session_for_ten_minutes_in_the_background() -> None:
+    assert st.get_option("server.disconnectedSessionTTL") >= 600

@@ -1,0 +1,115 @@
+"""The Model performance page draws what ``evaluate`` wrote, and says so where nothing was written."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dermascan_core.domain import Metadata, NextStep, Status
+from dermascan_core.evaluation.report import build_metrics
+from dermascan_core.evaluation.results import PhotoResult
+from dermascan_core.model.predictor import prediction_from_views
+from dermascan_core.services import models
+from dermascan_core.tables import LabelledPhoto
+from tests.fakes import CODES, FakePredictor, fake_manifest
+
+OpenPage = Callable[[str], AppTest]
+
+
+@pytest.fixture(scope="module")
+def metrics() -> dict[str, object]:
+    """``metrics.json`` of sixty photos, measured by the code that measures the shipped model."""
+    rng, manifest = np.random.default_rng(3), fake_manifest(name=models.DEFAULT_MODEL)
+    results = []
+    for number in range(60):
+        true = number % len(CODES)
+        shares = rng.dirichlet(np.where(np.arange(len(CODES)) == true, 4.0, 0.5))
+        prediction = prediction_from_views(np.tile(shares, (8, 1)), manifest)
+        photo = LabelledPhoto(
+            f"photo_{number}",
+            CODES[true],
+            CODES[true] in ("mel", "bcc", "ak", "scc"),
+            Metadata(),
+            f"lesion_{number // 2}",
+        )
+        results.append(PhotoResult(photo, prediction, Status.ANSWERED, None, NextStep.SEE_DOCTOR))
+    return build_metrics(results, manifest, engine="fake", use_metadata=True, split="test", n_resamples=20)
+
+
+@pytest.fixture
+def with_files(fake_model: FakePredictor, metrics: dict[str, object], tmp_path: Path) -> None:
+    """The files of both evaluations, where the app looks for them."""
+    for which in ("test", "test-no-metadata"):
+        folder = tmp_path / f"{models.DEFAULT_MODEL}.evaluation" / which
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+
+
+def test_page_without_files_says_what_makes_them(open_page: OpenPage) -> None:
+    page = open_page("performance")
+
+    assert page.info[0].value.startswith("There is nothing to show yet. Expected an evaluation 'test'")
+    assert len(page.dataframe) == 0
+
+
+@pytest.mark.usefixtures("with_files")
+def test_page_shows_every_table_and_chart(open_page: OpenPage) -> None:
+    page = open_page("performance")
+
+    assert [header.value for header in page.header] == [
+        "In plain numbers",
+        "All in one table",
+        "Cancer or pre-cancer: where the line is drawn",
+        "Class by class",
+        "Does a share mean what it says?",
+        "When it holds back, and what it advises",
+        "What it gets wrong",
+    ]
+    assert len(page.get("plotly_chart")) == 6
+    assert len(page.error) == 0
+
+
+@pytest.mark.usefixtures("with_files")
+def test_page_shows_the_measured_numbers_with_their_intervals(
+    open_page: OpenPage, metrics: dict[str, dict[str, dict[str, float]]]
+) -> None:
+    page = open_page("performance")
+
+    auc = metrics["summary"]["macro_auc"]
+    shown = page.dataframe[0].value.set_index("measure")["value (95 % interval)"]
+    assert shown["Macro AUC, seven classes"] == f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+    classes = page.dataframe[2].value
+    assert list(classes.columns) == ["class", "photos", "precision", "sensitivity", "specificity", "F1", "AUC"]
+    assert list(classes["photos"]) == [15, 8, 7, 7, 8, 8, 7]
+
+
+@pytest.mark.usefixtures("with_files")
+def test_clinician_sees_groups_too(open_page: OpenPage) -> None:
+    page = open_page("performance")
+
+    page.segmented_control(key="voice").set_value("clinician").run()
+
+    assert "By group" in [header.value for header in page.header]
+
+
+@pytest.mark.usefixtures("with_files")
+def test_switch_shows_the_photo_alone(open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page("performance")
+    (tmp_path / "dermascan.evaluation" / "test-no-metadata" / "metrics.json").unlink()
+
+    page.segmented_control(key="evaluation").set_value("test-no-metadata").run()
+
+    assert "Expected an evaluation 'test-no-metadata'" in page.info[0].value
+
+
+@pytest.mark.usefixtures("with_files")
+def test_result_says_how_often_such_an_answer_was_wrong(open_page: OpenPage, fake_model: FakePredictor) -> None:
+    fake_model.fixed = (0.001, 0.99, 0.001, 0.001, 0.001, 0.002, 0.002, 0.002)
+    page = open_page("screening")
+
+    page.button(key="example_even-mole").click().run()
+
+    assert any("Of 100 test photos below the model's line, as here," in text.value for text in page.markdown)

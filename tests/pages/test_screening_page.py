@@ -1,0 +1,380 @@
+"""The Screening page, clicked through as a person would: what is seen, never what is stored."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dermascan_core.domain import NextStep
+from dermascan_core.imaging.examples import EXAMPLES
+from dermascan_core.services import models
+from dermascan_core.triage.wording import (
+    BARS_CAPTION,
+    HEAT_MAP_CAPTION,
+    PHONE_NOT_TESTED,
+    QUESTIONS,
+    TESTED_ON,
+    UNSURE_SENTENCE,
+    Voice,
+    how_soon,
+    step_title,
+)
+from tests.fakes import FakePredictor, fake_photo, photo_bytes
+
+OpenPage = Callable[[str], AppTest]
+PALE, DARK = (200, 150, 120), (45, 25, 20)
+
+
+def add_photo(page: AppTest, name: str, data: bytes) -> AppTest:
+    page.file_uploader[0].upload(name, data, "image/jpeg")
+    return page.run()
+
+
+def choose_dermatoscope(page: AppTest) -> AppTest:
+    return page.radio(key="image_type").set_value("dermoscopic").run()
+
+
+def check(page: AppTest) -> AppTest:
+    page.button(key="check").click().run()
+    assert not page.exception
+    return page
+
+
+def screened(open_page: OpenPage, *photos: bytes, **answers: str) -> AppTest:
+    page = choose_dermatoscope(open_page("screening"))
+    page.button(key="none_of_these").click().run()
+    for name, option in answers.items():
+        page.segmented_control(key=f"answer_{name}").set_value(option)
+    for number, data in enumerate(photos, start=1):
+        add_photo(page, f"photo_{number}.jpg", data)
+    return check(page)
+
+
+def seen(page: AppTest) -> str:
+    """All that can be read on the page."""
+    kinds = (page.title, page.header, page.subheader, page.markdown, page.caption, page.error, page.warning, page.info)
+    texts = [element.value for kind in kinds for element in kind]
+    return "\n".join([*texts, *(bar.text for bar in page.get("progress"))])
+
+
+def captions(page: AppTest) -> list[str]:
+    """What stands under the pictures."""
+    return [caption for shown in page.get("image") for caption in shown.captions]
+
+
+def ranked(page: AppTest) -> list[str]:
+    return [bar.text for bar in page.get("progress") if bar.text[0].isdigit()]
+
+
+def jpeg(lesion: tuple[int, int, int] = DARK) -> bytes:
+    return photo_bytes(fake_photo(lesion=lesion))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.key)
+def test_one_click_on_an_example_shows_a_next_step(example: object, open_page: OpenPage) -> None:
+    page = open_page("screening")
+
+    page.button(key=f"example_{example.key}").click().run()  # type: ignore[attr-defined]
+
+    assert not page.exception
+    assert any(step_title(step, Voice.PUBLIC) in seen(page) for step in NextStep)
+    assert "Generated picture, not a real lesion" in seen(page)
+
+
+@pytest.mark.parametrize("voice", ["public", "clinician"])
+def test_result_shows_step_bars_chart_and_limits_in_both_voices_without_a_click(
+    voice: str, open_page: OpenPage
+) -> None:
+    page = screened(open_page, jpeg())
+
+    page.segmented_control(key="voice").set_value(voice).run()
+
+    text = seen(page)
+    assert step_title(NextStep.URGENT_2_WEEKS, Voice(voice)) in text
+    assert how_soon(NextStep.URGENT_2_WEEKS) in text
+    assert len(ranked(page)) == 7
+    assert all("%" in line for line in ranked(page))
+    assert BARS_CAPTION in text
+    assert TESTED_ON in text
+    assert len(page.get("plotly_chart")) == 1
+    assert HEAT_MAP_CAPTION in captions(page)
+    assert "Model dermascan" in text
+    assert "engine fake, weights 000000000000" in text
+
+
+def test_class_shown_first_leads_the_ranking_though_another_share_is_larger(
+    open_page: OpenPage, fake_model: FakePredictor
+) -> None:
+    fake_model.fixed = (0.3, 0.6, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01)
+
+    page = screened(open_page, jpeg())
+
+    assert ranked(page)[0] == "1. **Melanoma (a skin cancer)**: **30 %** (shown first, cancer or pre-cancer)"
+    assert ranked(page)[1] == "2. Mole (nevus): **60 %** (also possible)"
+
+
+def test_clinician_reads_the_threshold_and_the_sets(open_page: OpenPage, fake_model: FakePredictor) -> None:
+    fake_model.fixed = (0.3, 0.6, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01)
+    page = screened(open_page, jpeg())
+
+    page.segmented_control(key="voice").set_value("clinician").run()
+
+    assert "p(malignant) = 0.3600, at or above the operating threshold 0.2000 (chosen for tests)" in seen(page)
+    assert "8 of 8 flips and rotations show mel first" in seen(page)
+
+
+def test_a_yes_is_answered_before_any_photo(open_page: OpenPage) -> None:
+    page = open_page("screening")
+
+    page.segmented_control(key="answer_changing").set_value("yes").run()
+
+    assert f"**{step_title(NextStep.SEE_DOCTOR, Voice.PUBLIC)}, whatever a photo shows.**" in page.warning[1].value
+
+
+def test_bleeding_that_does_not_stop_is_an_emergency_before_any_photo(open_page: OpenPage) -> None:
+    page = open_page("screening")
+
+    page.segmented_control(key="answer_unstoppable_bleeding").set_value("yes").run()
+
+    assert f"**{step_title(NextStep.EMERGENCY, Voice.PUBLIC)}, whatever a photo shows.**" in page.error[0].value
+
+
+def test_every_question_is_asked_and_none_is_answered_in_advance(open_page: OpenPage) -> None:
+    page = open_page("screening")
+
+    asked = {control.label: control.value for control in page.segmented_control}
+    assert {question: asked[question] for question in QUESTIONS.values()} == dict.fromkeys(QUESTIONS.values())
+
+
+def test_check_without_a_photo_asks_for_one(open_page: OpenPage) -> None:
+    page = check(open_page("screening"))
+
+    assert [error.value for error in page.error] == ["Add a photo of the spot first (part 2)."]
+
+
+def test_check_asks_what_took_the_photo(open_page: OpenPage) -> None:
+    page = check(add_photo(open_page("screening"), "a.jpg", jpeg()))
+
+    assert [error.value for error in page.error] == [
+        "Say what took the photo first (part 2): a phone, or a dermatoscope."
+    ]
+
+
+def test_age_that_cannot_be_true_is_named_and_nothing_is_lost(open_page: OpenPage) -> None:
+    page = choose_dermatoscope(add_photo(open_page("screening"), "a.jpg", jpeg()))
+    page.number_input(key="age").set_value(300)
+
+    check(page)
+
+    assert [error.value for error in page.error] == [
+        "Expected age in years between 0 and 120, or empty for unknown. Received 300. "
+        "Correct the value, or leave it empty. You find it in part 3."
+    ]
+    assert "**a\\.jpg**" in [text.value for text in page.markdown]
+    page.number_input(key="age").set_value(60)
+    assert step_title(NextStep.URGENT_2_WEEKS, Voice.PUBLIC) in seen(check(page))
+
+
+def test_black_photo_gets_no_class_and_says_how_to_retake_it(open_page: OpenPage) -> None:
+    page = screened(open_page, photo_bytes(np.zeros((450, 600, 3), np.uint8)))
+
+    assert ranked(page) == []
+    assert len(page.get("plotly_chart")) == 0
+    assert "too dark to judge. Turn on a lamp or go to a window, and take it again." in seen(page)
+    assert "Do not use this as reassurance." in seen(page)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", jpeg()[:2000]], ids=["empty", "text", "truncated"])
+def test_file_that_is_no_photo_is_refused_with_a_sentence(data: bytes, open_page: OpenPage) -> None:
+    page = add_photo(open_page("screening"), "photo.jpg", data)
+
+    assert not page.exception
+    assert len(page.error) == 1
+    assert page.error[0].value.startswith("This photo cannot be used. ")
+
+
+def test_unsure_answer_is_greyed_but_shown(open_page: OpenPage, fake_model: FakePredictor) -> None:
+    fake_model.fixed = (0.2, 0.3, 0.15, 0.05, 0.05, 0.15, 0.05, 0.05)
+
+    page = screened(open_page, jpeg())
+
+    assert UNSURE_SENTENCE in seen(page)
+    assert len(ranked(page)) == 7
+    assert "Grey: the model is unsure." in seen(page)
+
+
+def test_photos_that_disagree_are_said_to_and_the_most_urgent_decides(open_page: OpenPage) -> None:
+    page = screened(open_page, jpeg(PALE), jpeg(DARK))
+
+    assert "The 2 photos of this lesion were answered differently." in seen(page)
+    assert step_title(NextStep.URGENT_2_WEEKS, Voice.PUBLIC) in page.error[0].value
+    assert [element.value for element in page.subheader][:3] == ["Do the photos agree?", "Photo 2", "Photo 1"]
+    assert len(ranked(page)) == 14
+
+
+def test_phone_photo_is_marked_and_never_calms(open_page: OpenPage, fake_model: FakePredictor) -> None:
+    fake_model.fixed = (0.001, 0.99, 0.001, 0.001, 0.001, 0.002, 0.002, 0.002)
+    page = open_page("screening")
+    page.radio(key="image_type").set_value("clinical").run()
+    page.button(key="none_of_these").click().run()
+
+    check(add_photo(page, "a.jpg", jpeg(PALE)))
+
+    assert PHONE_NOT_TESTED in seen(page)
+    assert step_title(NextStep.WATCH, Voice.PUBLIC) not in seen(page)
+    assert len(ranked(page)) == 7
+
+
+def test_calm_dermoscopic_answer_still_does_not_rule_out_cancer(open_page: OpenPage, fake_model: FakePredictor) -> None:
+    fake_model.fixed = (0.001, 0.99, 0.001, 0.001, 0.001, 0.002, 0.002, 0.002)
+
+    page = screened(open_page, jpeg(PALE))
+
+    assert step_title(NextStep.WATCH, Voice.PUBLIC) in seen(page)
+    assert "This does not rule out cancer." in seen(page)
+
+
+@pytest.mark.parametrize(("key", "value"), [("age", 12), ("site", "nail"), ("site", "mucosa")])
+def test_person_or_place_that_was_not_tested_gets_no_class(key: str, value: object, open_page: OpenPage) -> None:
+    page = choose_dermatoscope(add_photo(open_page("screening"), "a.jpg", jpeg()))
+    (page.number_input if key == "age" else page.selectbox)(key=key).set_value(value)
+
+    check(page)
+
+    assert ranked(page) == []
+    assert step_title(NextStep.SEE_DOCTOR, Voice.PUBLIC) in seen(page)
+    assert "not tested" in seen(page)
+
+
+def test_what_the_answers_changed_is_said(open_page: OpenPage) -> None:
+    page = choose_dermatoscope(add_photo(open_page("screening"), "a.jpg", jpeg((110, 70, 50))))
+    page.number_input(key="age").set_value(80)
+
+    check(page)
+
+    assert "From the photo alone:" in seen(page)
+    assert "The more urgent of the two decides the next step." in seen(page)
+
+
+def test_imaging_steps_are_shown_beside_the_photo_as_it_is(open_page: OpenPage) -> None:
+    page = choose_dermatoscope(add_photo(open_page("screening"), "a.jpg", jpeg()))
+    page.multiselect(key="imaging_steps").set_value(["hair", "colour"])
+
+    check(page)
+
+    assert "What the imaging steps change" in [element.value for element in page.subheader]
+    assert "Photo 1: remove hair, balance colour" in captions(page)
+
+
+def test_square_set_by_hand_is_what_the_network_sees(open_page: OpenPage, fake_model: FakePredictor) -> None:
+    photo = fake_photo(lesion=DARK, centre=(0.25, 0.5), radius_share=0.2)
+    page = choose_dermatoscope(add_photo(open_page("screening"), "a.jpg", photo_bytes(photo)))
+    sliders = {slider.label: slider for slider in page.slider}
+    sliders["Size (percent)"].set_value(40)
+    sliders["Left to right (percent)"].set_value(100).run()
+
+    check(page)
+
+    assert "Melanoma (a skin cancer): 1 %" in seen(page).replace("**", "")
+
+
+def test_file_name_with_markup_is_shown_as_text(open_page: OpenPage) -> None:
+    page = choose_dermatoscope(open_page("screening"))
+
+    add_photo(page, "<script>alert(1)</script>.jpg", jpeg())
+    check(page)
+
+    assert r"\<script\>alert\(1\)\</script\>\.jpg" in [caption.value for caption in page.caption]
+    assert not any(getattr(element.proto, "allow_html", False) for element in (*page.markdown, *page.caption))
+
+
+def test_the_same_photo_twice_counts_once(open_page: OpenPage) -> None:
+    page = open_page("screening")
+
+    add_photo(add_photo(page, "a.jpg", jpeg()), "b.jpg", jpeg())
+
+    assert [button.label for button in page.button].count("Remove this photo") == 1
+
+
+def test_photo_can_be_removed(open_page: OpenPage) -> None:
+    page = add_photo(open_page("screening"), "a.jpg", jpeg())
+
+    page.button(key="remove_0").click().run()
+
+    assert "Remove this photo" not in [button.label for button in page.button]
+
+
+def test_change_brings_the_form_back_filled_in(open_page: OpenPage) -> None:
+    page = choose_dermatoscope(add_photo(open_page("screening"), "a.jpg", jpeg()))
+    page.number_input(key="age").set_value(61)
+    page.segmented_control(key="answer_worried").set_value("yes")
+    check(page)
+
+    page.button(key="change").click().run()
+
+    assert page.number_input(key="age").value == 61
+    assert page.segmented_control(key="answer_worried").value == "yes"
+    assert page.radio(key="image_type").value == "dermoscopic"
+    assert "**a\\.jpg**" in [text.value for text in page.markdown]
+
+
+def test_start_over_deletes_and_can_be_undone(open_page: OpenPage) -> None:
+    page = screened(open_page, jpeg())
+
+    page.button(key="start_over").click().run()
+    assert ranked(page) == []
+    assert page.segmented_control(key="answer_worried").value is None
+
+    page.button(key="undo").click().run()
+    assert len(ranked(page)) == 7
+
+
+def test_reload_by_the_same_browser_finds_photo_answers_and_result(open_page: OpenPage) -> None:
+    page = screened(open_page, jpeg(), worried="yes")
+    reloaded = AppTest.from_file(str(page._script_path), default_timeout=30)
+    reloaded.query_params["case"] = page.query_params["case"]
+
+    reloaded.run()
+
+    assert seen(reloaded) == seen(page)
+
+
+def test_unknown_case_in_the_address_opens_an_empty_form(open_page: OpenPage) -> None:
+    page = AppTest.from_file(str(open_page("screening")._script_path), default_timeout=30)
+    page.query_params["case"] = "guessed"
+
+    page.run()
+
+    assert not page.exception
+    assert ranked(page) == []
+
+
+def test_missing_weights_are_one_sentence(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "list_models", lambda weights_dir=None: [])
+
+    page = screened(open_page, jpeg())
+
+    assert [error.value for error in page.error] == [
+        "No model is installed: the folder 'weights' holds no manifest. "
+        "Restore it from the release, or train and release a model."
+    ]
+
+
+def test_blurred_photo_is_named_before_the_check(open_page: OpenPage) -> None:
+    blurred = cv2.GaussianBlur(fake_photo(), (0, 0), 25)
+
+    page = add_photo(open_page("screening"), "a.jpg", photo_bytes(blurred))
+
+    assert "Without a better photo no class is shown." in page.error[0].value
+
+
+def test_result_can_be_taken_home_in_three_forms(open_page: OpenPage) -> None:
+    page = screened(open_page, jpeg())
+
+    assert [button.label for button in page.get("download_button")] == [
+        "One page to show a doctor (PNG)",
+        "Table (CSV)",
+        "Data (JSON)",
+    ]
