@@ -170,6 +170,7 @@ def evaluate(
 ) -> None:
     """Predict every labelled photo and measure the answers, with 95 % intervals."""
     from .evaluation.evaluate import evaluate_photos
+    from .evaluation.summary import describe_evaluation, evaluation_warnings
     from .services import models
     from .tables import find_photos, read_labels
 
@@ -195,31 +196,11 @@ def evaluate(
             image_type=image_type,
             on_progress=show,
         )
-    _say_evaluation(done.metrics)
+    for line in describe_evaluation(done.metrics):
+        typer.echo(line)
+    for warning in evaluation_warnings(done.metrics):
+        typer.echo(f"Warning: {warning}", err=True)
     typer.echo(f"Written to {out}.", err=True)
-
-
-def _say_evaluation(metrics: Mapping[str, Any]) -> None:
-    from .evaluation.summary import summary_lines
-
-    data, overlap = metrics["data"], metrics["data"]["overlap"]
-    lost = data["n_missing"] + data["n_unreadable"]
-    typer.echo(
-        f"{_count(data['n_predicted'], 'photo')} predicted, {data['n_malignant']} of them malignant; "
-        f"{data['n_missing']} missing, {data['n_unreadable']} unreadable."
-    )
-    for line in summary_lines(metrics["summary"]):
-        typer.echo(f"  {line}")
-    refused, unsure = (metrics["abstention"][name]["share"] for name in ("refused", "unsure"))
-    typer.echo(f"A screening would refuse {refused:.1%} and be unsure of {unsure:.1%}.")
-    if lost:
-        typer.echo(f"Warning: {_count(lost, 'row')} without a prediction; see predictions.csv.", err=True)
-    if overlap["n_photos"] or overlap["n_lesions"]:
-        typer.echo(
-            f"Warning: {_count(overlap['n_photos'], 'photo')} and {_count(overlap['n_lesions'], 'lesion')} of these "
-            "are in the training split: such numbers are too good. See data.overlap in metrics.json.",
-            err=True,
-        )
 
 
 @app.command(epilog=_example("train mobilenet_v2 --data ham10000 --out runs/first --set epochs=12"))
@@ -262,19 +243,38 @@ def release(
     weights_dir: Annotated[
         Path | None, typer.Option("--weights-dir", metavar="DIR", help="Where it goes; default: weights/.")
     ] = None,
+    card: Annotated[Path | None, typer.Option("--card", metavar="FILE", help="Also write the model card.")] = None,
+    no_evaluation: Annotated[
+        bool, typer.Option("--no-evaluation", help="Leave the test split alone: the run is not final.")
+    ] = False,
 ) -> None:
-    """Turn a run into weights/NAME.keras and its manifest: calibrated, with a threshold and prediction sets."""
+    """Turn a run into weights/NAME.keras and its manifest: calibrated, with a threshold and sets, and measured."""
     from .services.models import WEIGHTS_DIR
 
     if not name or Path(name).name != name or name.startswith("."):
         raise typer.BadParameter(f"Expected a plain name. Received '{name}'.", param_hint="--name")
+    if card is not None and no_evaluation:
+        raise typer.BadParameter("Expected --card without --no-evaluation: the card shows what was measured.")
+    from .training.publish import publish_release
     from .training.release import make_release
 
+    folder = weights_dir or WEIGHTS_DIR
     with _stages() as show:
-        manifest = make_release(run, data=data, name=name, weights_dir=weights_dir or WEIGHTS_DIR, on_progress=show)
+        manifest = make_release(run, data=data, name=name, weights_dir=folder, on_progress=show)
+        if not no_evaluation:
+            manifest = publish_release(name, data=data, weights_dir=folder, card=card, on_progress=show)
     typer.echo(f"{manifest.name}: threshold {manifest.threshold:.4f} ({manifest.threshold_rule}).")
     typer.echo(f"sha256 {manifest.sha256}")
-    typer.echo(f"Now measure it: {PROGRAM} evaluate --model {name} --help", err=True)
+    _say_measures(manifest.metrics)
+
+
+def _say_measures(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
+    from .evaluation.summary import summary_lines
+
+    for which, metrics in evaluations.items():
+        typer.echo(f"On {which}:")
+        for line in summary_lines(metrics["summary"]):
+            typer.echo(f"  {line}")
 
 
 @app.command(name="models", epilog=_example("models --presets"))

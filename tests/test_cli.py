@@ -162,7 +162,7 @@ def test_evaluate_counts_what_it_could_not_read_and_still_exits_with_0(folder, l
 
     assert result.exit_code == 0
     assert "2 photos predicted, 1 of them malignant; 0 missing, 1 unreadable." in result.stdout
-    assert "Warning: 1 row without a prediction; see predictions.csv.\n" in result.stderr
+    assert "Warning: 1 of 3 rows have no prediction; see data.not_predicted in metrics.json.\n" in result.stderr
     assert json.loads((folder / "out" / "metrics.json").read_text())["data"]["use_metadata"] is False
 
 
@@ -175,7 +175,7 @@ def test_evaluate_says_that_training_photos_are_among_them(folder):
 
     assert result.exit_code == 0
     assert (
-        "Warning: 1 photo and 1 lesion of these are in the training split: such numbers are too good. "
+        "Warning: The training split holds 1 of these photos and 1 of their lesions: such numbers are too good. "
         "See data.overlap in metrics.json.\n"
     ) in result.stderr
 
@@ -188,6 +188,55 @@ def test_evaluate_of_an_unknown_split_names_those_there_are(folder, labels):
         "Error: Expected rows of the split 'Test' in 'labels.csv'. It has: test, train. "
         "Correct --split, or leave it out.\n"
     )
+
+
+def test_release_makes_the_weights_and_then_looks_at_the_test_split(tmp_path, monkeypatch):
+    from dermascan_core.training import publish, release
+
+    summary = {"malignant_auc": {"value": 0.95, "low": 0.93, "high": 0.97}}
+    calls = []
+    monkeypatch.setattr(release, "make_release", lambda run, **o: calls.append(("release", run, o["name"])) or _made())
+    monkeypatch.setattr(
+        publish,
+        "publish_release",
+        lambda name, **o: calls.append(("publish", name, o["card"])) or _made(metrics={"test": {"summary": summary}}),
+    )
+    folder = ["--weights-dir", tmp_path]
+
+    run("release", "runs/x", "--name", "fake", "--data", "d", "--no-evaluation", *folder)
+    result = run("release", "runs/x", "--name", "fake", "--data", "d", "--card", "card.md", *folder)
+
+    released = ("release", Path("runs/x"), "fake")
+    assert calls == [released, released, ("publish", "fake", Path("card.md"))]
+    assert result.stdout.splitlines() == [
+        "fake: threshold 0.2000 (chosen for tests).",
+        f"sha256 {'0' * 64}",
+        "On test:",
+        "  malignant AUC: 0.9500 (0.9300 to 0.9700)",
+    ]
+
+
+def _made(**changes):
+    return fake_manifest(**changes)
+
+
+def test_train_passes_the_recipe_on_and_prints_where_it_ended(monkeypatch):
+    from dermascan_core.training import fit
+
+    seen = {}
+
+    def fake_train(preset, **options):
+        seen.update(options, epochs=preset.epochs)
+        return fit.RunResult(options["out"], 2, {"val_score": 0.91})
+
+    monkeypatch.setattr(fit, "train", fake_train)
+
+    result = run("train", "smoke", "--data", "d", "--out", "runs/x", "--fold", "3", "--resume", "--set", "epochs=4")
+
+    assert (seen["data"], seen["out"], seen["fold"], seen["resume"], seen["epochs"]) == (
+        *(Path("d"), Path("runs/x"), 3, True, 4),
+    )
+    assert result.stdout == "Best epoch 2: val_score 0.9100. Written to runs/x.\n"
 
 
 def test_models_lists_name_size_and_sha256(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 Summary = Mapping[str, Mapping[str, float | None]]
 SUMMARY_NAMES = {
@@ -18,6 +19,32 @@ SUMMARY_NAMES = {
     "brier": "Brier score (0 to 2)",
 }
 HEADLINE = ("macro_auc", "balanced_accuracy", "malignant_auc", "specificity_at_95_sensitivity")
+
+
+def describe_evaluation(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what was evaluated, the main measures with their intervals, and how often a screening would abstain."""
+    data, abstention = metrics["data"], metrics["abstention"]
+    return [
+        f"{data['n_predicted']} photos predicted, {data['n_malignant']} of them malignant; "
+        f"{data['n_missing']} missing, {data['n_unreadable']} unreadable.",
+        *(f"  {line}" for line in summary_lines(metrics["summary"])),
+        f"A screening would refuse {abstention['refused']['share']:.1%} of the photos "
+        f"and be unsure of {abstention['unsure']['share']:.1%}.",
+    ]
+
+
+def evaluation_warnings(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what a reader of the measures must know: rows without a prediction, photos that trained the model."""
+    data, overlap = metrics["data"], metrics["data"]["overlap"]
+    warnings = []
+    if lost := data["n_missing"] + data["n_unreadable"]:
+        warnings.append(f"{lost} of {data['n_rows']} rows have no prediction; see data.not_predicted in metrics.json.")
+    if overlap["n_photos"] or overlap["n_lesions"]:
+        warnings.append(
+            f"The training split holds {overlap['n_photos']} of these photos and {overlap['n_lesions']} of their "
+            "lesions: such numbers are too good. See data.overlap in metrics.json."
+        )
+    return warnings
 
 
 def summary_lines(summary: Summary) -> list[str]:
