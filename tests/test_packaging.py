@@ -174,7 +174,7 @@ def test_no_traceback_reaches_a_person() -> None:
 def test_streamlit_knows_every_setting() -> None:
     from streamlit import config
 
-    known = config.get_config_options(force_reparse=True)
+    known = config.get_config_options()
 
     assert [name for name in _flat(CONFIG) if name not in known] == []
 
