@@ -38,6 +38,7 @@ def draw_plots(metrics: Mapping[str, Any]) -> dict[str, bytes]:
             "recall (sensitivity)",
             "precision",
             _curves(metrics, "precision_recall", "recall", "precision"),
+            has_diagonal=False,
         ),
         "calibration.png": _chart(
             "Calibration (the diagonal is perfect)", "probability given", "share that came true", _reliability(metrics)
@@ -63,7 +64,7 @@ def _reliability(metrics: Mapping[str, Any]) -> list[_Line]:
     ]
 
 
-def _chart(title: str, x_label: str, y_label: str, lines: Sequence[_Line]) -> bytes:
+def _chart(title: str, x_label: str, y_label: str, lines: Sequence[_Line], *, has_diagonal: bool = True) -> bytes:
     image = Image.new("RGB", (_SIDE_PX + 210, _SIDE_PX), _WHITE)
     draw, span = ImageDraw.Draw(image), _SIDE_PX - 2 * _MARGIN_PX
 
@@ -76,7 +77,8 @@ def _chart(title: str, x_label: str, y_label: str, lines: Sequence[_Line]) -> by
         draw.line([at(0, share), at(1, share)], fill=_FAINT)
         _write(draw, (at(share, 0)[0], at(0, 0)[1] + 16), f"{share:.1f}")
         _write(draw, (at(0, 0)[0] - 24, at(0, share)[1]), f"{share:.1f}")
-    draw.line([at(0, 0), at(1, 1)], fill=_FAINT, width=2)
+    if has_diagonal:
+        draw.line([at(0, 0), at(1, 1)], fill=_FAINT, width=2)
     for number, (name, xs, ys) in enumerate(lines):
         colour = _BLACK if number == 0 else _COLOURS[(number - 1) % len(_COLOURS)]
         points = [at(x, y) for x, y in zip(xs, ys, strict=True) if x is not None and y is not None]
@@ -105,7 +107,7 @@ def _confusion(confusion: Mapping[str, Any]) -> bytes:
             colour = tuple(round(255 + (target - 255) * shade) for target in _COLOURS[4])
             draw.rectangle([left, top, left + cell - 2, top + cell - 2], fill=colour, outline=_FAINT)
             words = "" if share is None else f"{share:.0%}\n({counts[i][j]})"
-            _write(draw, (left + cell / 2, top + cell / 2), words, ink=_WHITE if shade > 0.5 else _INK)
+            _write(draw, (left + cell / 2, top + cell / 2), words, ink=_WHITE if shade > 0.7 else _INK)
     return _png(image)
 
 
