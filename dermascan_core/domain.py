@@ -122,7 +122,8 @@ def metadata_from_row(row: Mapping[str, Any]) -> Metadata:
     Args:
         row: Column -> text. Read columns: ``age_approx`` or ``age``; ``sex`` or ``gender``;
             ``anatom_site_general``, ``localization``, ``anatom_site`` or ``region``;
-            ``clin_size_long_diam_mm``; the history columns by their own names.
+            ``clin_size_long_diam_mm``; ``fitzpatrick_skin_type`` or PAD-UFES-20's ``fitspatrick``;
+            the history columns by their own names.
 
     Raises:
         MetadataError: If a value cannot be read or cannot be true.
@@ -134,15 +135,15 @@ def metadata_from_row(row: Mapping[str, Any]) -> Metadata:
     def first(*names: str) -> str | None:
         return next((str(row[n]).strip() for n in names if n in row and not is_unknown(row[n])), None)
 
-    age, size, skin = first("age_approx", "age"), first("clin_size_long_diam_mm"), first("fitzpatrick_skin_type")
+    age, size = first("age_approx", "age"), first("clin_size_long_diam_mm")
+    skin = first("fitzpatrick_skin_type", "fitspatrick")
     sex, site = first("sex", "gender"), first("localization", "anatom_site", "anatom_site_general", "region")
-    skin_type = None if skin is None else int(_number("Fitzpatrick skin type (1 to 6)", skin))
     return Metadata(
         age_approx=None if age is None else _number("age in years", age),
         sex=None if sex is None else _SEX_ALIASES.get(sex.lower(), sex),
         anatom_site=None if site is None else parse_site(site),
         clin_size_long_diam_mm=None if size is None else _number("lesion size in mm", size),
-        fitzpatrick_skin_type=skin_type,
+        fitzpatrick_skin_type=None if skin is None else _skin_type(skin),
         **{name: _yes_no(name, first(name)) for name in HISTORY_FIELDS},
     )
 
@@ -157,6 +158,12 @@ def _number(what: str, text: str) -> float:
         raise MetadataError(
             f"Expected {what} as a number, or empty for unknown. Received '{text}'. Correct it, or leave it empty."
         ) from error
+
+
+def _skin_type(text: str) -> int:
+    value = _number("Fitzpatrick skin type (1 to 6)", text)
+    _check_range("Fitzpatrick skin type", value, (1, 6))  # before int(), which cannot take infinity
+    return int(value)
 
 
 def _yes_no(what: str, text: str | None) -> bool | None:

@@ -117,7 +117,8 @@ def read_labels(source: Path | bytes) -> list[LabelledPhoto]:
     """
     rows = read_table(source, what="The labels table")
     key = key_column(rows[0], what="The labels table")
-    label = next((name for name in ("dx", "diagnosis", "diagnostic", "target") if name in rows[0]), None)
+    # A target beats an archive's own wording, which may be "unknown" where nobody took a biopsy.
+    label = next((name for name in ("dx", "target", "diagnosis", "diagnostic") if name in rows[0]), None)
     if label is None:
         raise TableError(
             "The labels table needs a column 'dx' with the diagnosis (or 'target' with 0 or 1). "

@@ -1,0 +1,110 @@
+"""Tables that people bring: what is understood, and one clear sentence for what is not."""
+
+import pytest
+
+from dermascan_core.domain import Metadata
+from dermascan_core.errors import TableError
+from dermascan_core.tables import find_photos, group_of, photo_key, read_labels, read_table
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"image_id,dx\nISIC_1,mel\n",
+        b"\xef\xbb\xbfimage_id,dx\r\nISIC_1,mel\r\n",
+        b"image_id;dx\nISIC_1;mel\n",
+        b"Image_ID\tDX\nISIC_1.jpg\tMelanoma\n",
+    ],
+    ids=["plain", "Excel's UTF-8", "semicolons", "tabs, capitals and an ending"],
+)
+def test_labels_are_read_however_a_spreadsheet_saved_them(data):
+    (photo,) = read_labels(data)
+
+    assert (photo.image_id, photo.dx, photo.is_malignant) == ("ISIC_1", "mel", True)
+
+
+def test_labels_carry_what_is_known_about_the_person():
+    (photo,) = read_labels(b"image_id,dx,age,sex,localization,lesion_id\na,bkl,61.0,F,posterior torso,L1\n")
+
+    assert photo.metadata == Metadata(age_approx=61, sex="female", anatom_site="back")
+    assert (photo.lesion_id, photo.is_malignant) == ("L1", False)
+
+
+def test_akiec_takes_its_finer_diagnosis_where_it_is_known():
+    photos = read_labels(b"image_id,dx,dx_isic2019\na,akiec,SCC\nb,akiec,\n")
+
+    assert [p.dx for p in photos] == ["scc", "akiec"]
+
+
+def test_target_beats_an_archives_own_wording():
+    photos = read_labels(b"image_id,diagnosis,target\na,unknown,0\nb,melanoma,1\n")
+
+    assert [(p.dx, p.is_malignant) for p in photos] == [("", False), ("", True)]
+
+
+def test_columns_of_pad_ufes_20_are_understood():
+    (photo,) = read_labels(
+        b"img_id,diagnostic,region,gender,fitspatrick,patient_id\nPAT_1.png,ACK,FOREARM,MALE,3.0,P1\n"
+    )
+
+    assert (photo.image_id, photo.dx, group_of(photo)) == ("PAT_1", "ak", "P1")
+    assert photo.metadata == Metadata(sex="male", anatom_site="upper extremity", fitzpatrick_skin_type=3)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (
+            b"image_id,age\na,30\n",
+            "The labels table needs a column 'dx' with the diagnosis (or 'target' with 0 or 1). "
+            "Received the columns: image_id, age. Add or rename the column.",
+        ),
+        (
+            b"photo,dx\na,mel\n",
+            "The labels table needs a column 'image_id' (or 'image') with the photo's file name. "
+            "Received the columns: photo, dx. Add or rename the column.",
+        ),
+        (
+            b"image_id,dx,age\na,mel,300\n",
+            "The labels table, line 2: Expected age in years between 0 and 120, or empty for unknown. Received 300.0. "
+            "Correct the value, or leave it empty.",
+        ),
+        (
+            b"image_id,dx,fitzpatrick_skin_type\na,mel,inf\n",
+            "The labels table, line 2: Expected Fitzpatrick skin type between 1 and 6, or empty for unknown. "
+            "Received inf. Correct the value, or leave it empty.",
+        ),
+        (b"image_id,target\na,yes\n", "The labels table, line 2: Expected target 0 or 1. Received 'yes'."),
+        (b"image_id,dx\n", "The labels table is empty. Expected a header line and at least one row."),
+        (
+            b"image_id,dx\n\xe9,mel\n",
+            "The labels table is not UTF-8 text (byte 12 cannot be read). Save it as 'CSV UTF-8' and try again.",
+        ),
+        (
+            b"PK\x03\x04\x00\x00",
+            "The labels table is not a CSV file: it holds binary data. Save the sheet as 'CSV UTF-8'.",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_read_get_one_clear_sentence(data, sentence):
+    with pytest.raises(TableError) as error:
+        read_labels(data)
+
+    assert str(error.value) == sentence
+
+
+def test_missing_table_names_its_path(tmp_path):
+    with pytest.raises(TableError) as error:
+        read_table(tmp_path / "none.csv")
+
+    assert str(error.value) == f"Expected a CSV file at '{tmp_path / 'none.csv'}'. It cannot be opened. Check the path."
+
+
+def test_photos_are_found_whatever_their_endings_case(tmp_path):
+    for name in ("A.JPG", "b.png", "c.txt", ".d.jpg"):
+        (tmp_path / name).write_bytes(b"")
+
+    found = find_photos(tmp_path, ["a", "B", "c", ".d"])
+
+    assert {image_id: path.name for image_id, path in found.items()} == {"a": "A.JPG", "B": "b.png"}
+    assert photo_key("x/y/Photo.JPeG") == "photo"
