@@ -310,6 +310,19 @@ def test_program_runs_as_a_module_and_has_no_progress_bar_when_piped(folder):
     )
 
 
+def test_progress_bar_shows_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    with cli._progress("Screening") as show:
+        show(1, 2)
+        show(2, 2)
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "Screening" in told.err
+    assert "2/2" in told.err
+
+
 def test_unforeseen_failure_shows_an_id_and_no_traceback(tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\nfrom dermascan_core import cli\n"
