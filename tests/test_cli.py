@@ -239,6 +239,19 @@ def test_train_passes_the_recipe_on_and_prints_where_it_ended(monkeypatch):
     assert result.stdout == "Best epoch 2: val_score 0.9100. Written to runs/x.\n"
 
 
+def test_train_refuses_a_leaking_data_set_by_the_lesions_name(folder):
+    (folder / "images").mkdir()
+    (folder / "metadata.csv").write_text("image_id,dx,lesion_id,split,fold\na,mel,L1,train,0\nb,nv,L1,test,\n")
+
+    result = run("train", "smoke", "--data", folder, "--out", folder / "run")
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: Expected every lesion (or patient) in one split and one fold only. 1 lie in several: L1. "
+        "Results on such a split would be too good; correct 'split' and 'fold'.\n"
+    )
+
+
 def test_models_lists_name_size_and_sha256(tmp_path, monkeypatch):
     save_manifest(fake_manifest(), tmp_path / "fake.json")
     (tmp_path / "fake.keras").write_bytes(b"0" * 1_500_000)
