@@ -13,6 +13,8 @@ from dermascan_core.triage.wording import DISCLAIMER, Voice
 from .model import guard_cached_model, start_loading
 
 VOICE_KEY = "voice"
+VOICE_LABEL = "Words on every page"
+_REMEMBERED_VOICE_KEY = "remembered_voice"
 _VOICES = {Voice.PUBLIC.value: "Plain words", Voice.CLINICIAN.value: "For clinicians"}
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 
@@ -52,30 +54,28 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     st.html(_STYLE)
     guard_cached_model()
     start_loading()
-    voice = _choose_voice()
+    voice = _choose_voice(title)
     st.title(title)
     st.warning(DISCLAIMER, icon=":material/warning:")
     return voice
 
 
-def _choose_voice() -> Voice:
-    if VOICE_KEY not in st.session_state:
-        asked = st.query_params.get(VOICE_KEY, "")
-        st.session_state[VOICE_KEY] = asked if asked in _VOICES else Voice.PUBLIC.value
+def _choose_voice(title: str) -> Voice:
+    # On the way to another page a widget's value is dropped, and so is the address' query. A key of each page's own
+    # keeps the value of the page just left from standing in the way.
+    key = f"{VOICE_KEY}: {title}"
+    asked = st.session_state.get(_REMEMBERED_VOICE_KEY) or st.query_params.get(VOICE_KEY, "")
+    st.session_state.setdefault(key, asked if asked in _VOICES else Voice.PUBLIC.value)
     with st.sidebar:
         chosen = st.segmented_control(
-            "Words on every page",
-            list(_VOICES),
-            format_func=_VOICES.__getitem__,
-            required=True,
-            key=VOICE_KEY,
-            persist_state="session",
+            VOICE_LABEL, list(_VOICES), format_func=_VOICES.__getitem__, required=True, key=key
         )
     voice = Voice(chosen or Voice.PUBLIC)
-    if voice is not Voice.PUBLIC:
-        st.query_params[VOICE_KEY] = voice.value
-    else:
+    st.session_state[_REMEMBERED_VOICE_KEY] = voice.value
+    if voice is Voice.PUBLIC:
         st.query_params.pop(VOICE_KEY, None)
+    else:
+        st.query_params[VOICE_KEY] = voice.value
     return voice
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages._ui.frame import as_plain_text
+from tests.pages.reading import voice_switch
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
@@ -49,7 +50,7 @@ def test_page_speaks_to_clinicians_too(name: str) -> None:
     page.run()
 
     assert not page.exception
-    assert page.segmented_control(key="voice").value == "clinician"
+    assert voice_switch(page).value == "clinician"
 
 
 def test_app_opens_on_the_screening_page() -> None:
@@ -84,6 +85,16 @@ def test_untrusted_text_is_shown_as_it_is(untrusted: str, shown: str) -> None:
 
 def test_long_untrusted_text_is_cut() -> None:
     assert as_plain_text("x" * 100, max_chars=10) == "xxxxxxxxx…"
+
+
+def test_voice_stays_on_the_way_to_another_page() -> None:
+    app = open_app()
+    voice_switch(app).set_value("clinician").run()
+
+    app.switch_page("pages/know_your_skin.py").run()
+
+    assert voice_switch(app).value == "clinician"
+    assert app.query_params["voice"] == "clinician"
 
 
 def test_link_is_plain_text_where_there_is_no_map(open_page: OpenPage) -> None:

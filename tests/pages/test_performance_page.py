@@ -15,6 +15,7 @@ from dermascan_core.model.predictor import prediction_from_views
 from dermascan_core.services import models
 from dermascan_core.tables import LabelledPhoto
 from tests.fakes import CODES, FakePredictor, fake_manifest
+from tests.pages.reading import voice_switch
 
 OpenPage = Callable[[str], AppTest]
 
@@ -90,7 +91,7 @@ def test_page_shows_the_measured_numbers_with_their_intervals(
 def test_clinician_sees_groups_too(open_page: OpenPage) -> None:
     page = open_page("performance")
 
-    page.segmented_control(key="voice").set_value("clinician").run()
+    voice_switch(page).set_value("clinician").run()
 
     assert "By group" in [header.value for header in page.header]
 

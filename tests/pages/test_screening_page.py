@@ -22,6 +22,7 @@ from dermascan_core.triage.wording import (
     step_title,
 )
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
+from tests.pages.reading import seen, voice_switch
 
 OpenPage = Callable[[str], AppTest]
 PALE, DARK = (200, 150, 120), (45, 25, 20)
@@ -50,13 +51,6 @@ def screened(open_page: OpenPage, *photos: bytes, **answers: str) -> AppTest:
     for number, data in enumerate(photos, start=1):
         add_photo(page, f"photo_{number}.jpg", data)
     return check(page)
-
-
-def seen(page: AppTest) -> str:
-    """All that can be read on the page."""
-    kinds = (page.title, page.header, page.subheader, page.markdown, page.caption, page.error, page.warning, page.info)
-    texts = [element.value for kind in kinds for element in kind]
-    return "\n".join([*texts, *(bar.text for bar in page.get("progress"))])
 
 
 def captions(page: AppTest) -> list[str]:
@@ -89,7 +83,7 @@ def test_result_shows_step_bars_chart_and_limits_in_both_voices_without_a_click(
 ) -> None:
     page = screened(open_page, jpeg())
 
-    page.segmented_control(key="voice").set_value(voice).run()
+    voice_switch(page).set_value(voice).run()
 
     text = seen(page)
     assert step_title(NextStep.URGENT_2_WEEKS, Voice(voice)) in text
@@ -119,7 +113,7 @@ def test_clinician_reads_the_threshold_and_the_sets(open_page: OpenPage, fake_mo
     fake_model.fixed = (0.3, 0.6, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01)
     page = screened(open_page, jpeg())
 
-    page.segmented_control(key="voice").set_value("clinician").run()
+    voice_switch(page).set_value("clinician").run()
 
     assert "p(malignant) = 0.3600, at or above the operating threshold 0.2000 (chosen for tests)" in seen(page)
     assert "8 of 8 flips and rotations show mel first" in seen(page)

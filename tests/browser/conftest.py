@@ -1,0 +1,120 @@
+"""A real server and a real browser, started once; skipped loudly where there is no Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dermascan_core.services import models
+from tests.fakes import fake_photo, photo_bytes
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Nothing but the page under test may use the network or the GPU.
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_TIMEOUT_S = 60
+# The first page of a cold server imports much, and tests share their machine.
+expect.set_options(timeout=45_000)
+# The page's own sockets, so that a test can cut them as a phone does with a tab in the background.
+_REMEMBER_SOCKETS = """
+window.cutSockets = [];
+window.WebSocket = class extends window.WebSocket {
+  constructor(...args) { super(...args); window.cutSockets.push(this); }
+};
+"""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium."""
+    path = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(f"BROWSER NOT TESTED: none of {', '.join(CHROMIUM_NAMES)} is installed (Debian: chromium).")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def has_weights() -> bool:
+    """Whether the shipped model answers; ``FakePredictor`` does where no weights ship."""
+    return (models.WEIGHTS_DIR / f"{models.DEFAULT_MODEL}.json").is_file()
+
+
+@pytest.fixture(scope="session")
+def address(has_weights: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the app, served on a free port of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    start = ["-m", "streamlit", "run", "streamlit_app.py"] if has_weights else ["tests/browser/serve_fake.py"]
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, *start, *options],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+        )
+        try:
+            wait_for_server(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+            yield f"http://localhost:{port}/"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def wait_for_server(health: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(health, timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.3)
+    pytest.fail(f"The app did not start within {START_TIMEOUT_S} s. Its log:\n{log.read_text(errors='replace')}")
+
+
+@pytest.fixture
+def phone(chromium: Browser) -> Iterator[Page]:
+    """A page of 360 x 780 px with touch, whose web sockets a test can cut."""
+    context = chromium.new_context(viewport={"width": 360, "height": 780}, has_touch=True, device_scale_factor=2)
+    context.add_init_script(_REMEMBER_SOCKETS)
+    page = context.new_page()
+    page.set_default_timeout(45_000)
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def photo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real upload where there is one, else a generated photo."""
+    uploads = Path(os.environ.get("DERMASCAN_DATA", "")) / "uploads" / "images"
+    found = sorted(path for path in uploads.glob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    if os.environ.get("DERMASCAN_DATA") and found:
+        return found[0]
+    path = tmp_path_factory.mktemp("photo") / "generated.jpg"
+    path.write_bytes(photo_bytes(fake_photo(width=1600, height=1200, lesion=(60, 35, 28))))
+    return path
