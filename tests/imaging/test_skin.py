@@ -33,6 +33,14 @@ def test_bluish_dermoscopy_with_a_black_round_stop_passes() -> None:
     assert looks_like_skin(photo) >= MIN_SKIN_SCORE
 
 
+def test_skin_under_violet_light_passes() -> None:
+    # Archive photos under a dermatoscope's cold light were once refused: hardly a pixel of them is brown or red.
+    photo = skin_photo((200, 170, 205))
+    photo[..., 2] = np.maximum(photo[..., 2], photo[..., 0])  # the lesion is violet too
+
+    assert looks_like_skin(photo) > 0.95
+
+
 def test_lesion_circled_with_a_blue_pen_passes() -> None:
     photo = skin_photo()
     cv2.ellipse(photo, (300, 225), (150, 120), 0, 0, 360, (50, 70, 170), 8)
