@@ -174,7 +174,10 @@ def evaluate(
     from .services import models
     from .tables import find_photos, read_labels
 
-    photos = read_labels(labels)
+    problems: list[str] = []
+    photos = read_labels(labels, problems=problems)
+    for problem in problems:
+        typer.echo(f"Warning: {problem}", err=True)
     if split:
         found = sorted({p.split for p in photos} - {""})
         photos = [p for p in photos if p.split == split]
@@ -206,7 +209,9 @@ def evaluate(
 @app.command(epilog=_example("train mobilenet_v2 --data ham10000 --out runs/first --set epochs=12"))
 def train(
     preset: Annotated[str, typer.Argument(metavar="PRESET", help="A recipe; see: models --presets.")],
-    data: Annotated[list[Path], typer.Option("--data", metavar="DIR", help="A data set: metadata.csv and images/.")],
+    data: Annotated[
+        list[Path], typer.Option("--data", metavar="DIR", help="A data set: metadata.csv and images/; repeatable.")
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The run's folder.")],
     fold: Annotated[int, typer.Option("--fold", metavar="K", help="The fold that validates.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch.")] = False,
@@ -219,8 +224,6 @@ def train(
 
     if preset not in PRESETS:
         raise typer.BadParameter(f"Expected one of {', '.join(PRESETS)}. Received '{preset}'.", param_hint="PRESET")
-    if len(data) > 1:
-        raise typer.BadParameter("Expected one data set. Join several into one folder first.", param_hint="--data")
     try:
         recipe = override(PRESETS[preset], settings or [])
     except ValueError as error:
@@ -230,7 +233,7 @@ def train(
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("dermascan_core").setLevel(logging.INFO)
     with _stages() as show:
-        result = fit.train(recipe, data=data[0], out=out, fold=fold, resume=resume, on_progress=show)
+        result = fit.train(recipe, data=data, out=out, fold=fold, resume=resume, on_progress=show)
     measures = ", ".join(f"{name} {value:.4f}" for name, value in result.best.items())
     typer.echo(f"Best epoch {result.best_epoch}: {measures}. Written to {result.out}.")
 
@@ -239,7 +242,7 @@ def train(
 def release(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished training run.")],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")],
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="The data set that it was trained on.")],
+    data: Annotated[list[Path], typer.Option("--data", metavar="DIR", help="The data set that it was trained on.")],
     weights_dir: Annotated[
         Path | None, typer.Option("--weights-dir", metavar="DIR", help="Where it goes; default: weights/.")
     ] = None,

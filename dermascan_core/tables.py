@@ -109,11 +109,16 @@ def photo_key(name: str) -> str:
     return photo_stem(name).lower()
 
 
-def read_labels(source: Path | bytes) -> list[LabelledPhoto]:
+def read_labels(source: Path | bytes, *, problems: list[str] | None = None) -> list[LabelledPhoto]:
     """Read a labels table: ``image_id`` and ``dx`` (or ``target`` 0/1), the rest optional.
 
+    Args:
+        source: The file, or its bytes.
+        problems: Where given, one wrong row does not stop the others: a sentence goes in here, an impossible age, sex
+            or site counts as unknown, and a row without a known diagnosis is left out.
+
     Raises:
-        TableError: If a required column is missing or a cell cannot be read; names the row.
+        TableError: If a required column is missing; without ``problems`` also if a cell is wrong; names the row.
     """
     rows = read_table(source, what="The labels table")
     key = key_column(rows[0], what="The labels table")
@@ -127,13 +132,18 @@ def read_labels(source: Path | bytes) -> list[LabelledPhoto]:
     photos = []
     for line, row in enumerate(rows, start=2):
         try:
-            photos.append(_labelled_photo(row, key=key, label=label))
+            photos.append(_labelled_photo(row, key=key, label=label, metadata_problems=problems, line=line))
         except (MetadataError, TableError) as error:
-            raise TableError(f"The labels table, line {line}: {error}") from error
+            sentence = f"The labels table, line {line}: {error}"
+            if problems is None:
+                raise TableError(sentence) from error
+            problems.append(f"{sentence} The row is left out.")
     return photos
 
 
-def _labelled_photo(row: dict[str, str], *, key: str, label: str) -> LabelledPhoto:
+def _labelled_photo(
+    row: dict[str, str], *, key: str, label: str, metadata_problems: list[str] | None, line: int
+) -> LabelledPhoto:
     if not row[key]:
         raise TableError(f"Expected a photo's name in '{key}'. The cell is empty.")
     if label == "target":
@@ -146,11 +156,18 @@ def _labelled_photo(row: dict[str, str], *, key: str, label: str) -> LabelledPho
         if dx == "akiec" and not is_unknown(finer):
             dx = parse_diagnosis(finer)
         is_malignant = ham_code(dx) in HAM_MALIGNANT
+    try:
+        metadata = metadata_from_row(row)
+    except MetadataError as error:
+        if metadata_problems is None:
+            raise
+        metadata_problems.append(f"The labels table, line {line}: {error} Its metadata counts as unknown.")
+        metadata = Metadata()
     return LabelledPhoto(
         image_id=photo_stem(row[key]),
         dx=dx,
         is_malignant=is_malignant,
-        metadata=metadata_from_row(row),
+        metadata=metadata,
         lesion_id=row.get("lesion_id", ""),
         patient_id=row.get("patient_id", ""),
         split=row.get("split", ""),

@@ -108,3 +108,20 @@ def test_photos_are_found_whatever_their_endings_case(tmp_path):
 
     assert {image_id: path.name for image_id, path in found.items()} == {"a": "A.JPG", "B": "b.png"}
     assert photo_key("x/y/Photo.JPeG") == "photo"
+
+
+def test_one_wrong_row_does_not_stop_the_others_when_problems_are_collected():
+    data = b"image_id,dx,age\na,mel,300\nb,measles,40\nc,nv,40\n"
+    problems = []
+
+    photos = read_labels(data, problems=problems)
+
+    assert [(p.image_id, p.dx, p.metadata.age_approx) for p in photos] == [("a", "mel", None), ("c", "nv", 40.0)]
+    assert problems[0] == (
+        "The labels table, line 2: Expected age in years between 0 and 120, or empty for unknown. Received 300.0. "
+        "Correct the value, or leave it empty. Its metadata counts as unknown."
+    )
+    assert problems[1].startswith("The labels table, line 3: Expected a diagnosis such as mel, nv,")
+    assert problems[1].endswith(
+        "Received 'measles'. Rename it in the table, or leave the row out. The row is left out."
+    )

@@ -41,14 +41,31 @@ class Dataset:
         return [p for p in self.photos if p.split == split and (folds is None or p.fold in folds)]
 
 
-def load_dataset(folder: Path) -> Dataset:
-    """Read ``metadata.csv`` and ``images/`` of a folder and check that no group lies in two splits.
+def load_dataset(folders: Path | Sequence[Path]) -> Dataset:
+    """Read ``metadata.csv`` and ``images/`` of one or several folders and check that no group lies in two splits.
 
     A table without ``split`` and ``fold`` columns gets those that ship for HAM10000, by ``image_id``.
 
+    Args:
+        folders: Data sets that are trained on together; their photos must have different names.
+
     Raises:
-        DatasetError: If the folder is not a data set, holds no known split, or leaks; names the groups.
+        DatasetError: If a folder is not a data set, holds no known split, or leaks; names the groups.
     """
+    parts = [_load_folder(folder) for folder in ([folders] if isinstance(folders, Path) else folders)]
+    photos = [photo for part, _ in parts for photo in part]
+    _refuse_leaks(photos)
+    names = Counter(p.image_id for p in photos)
+    if doubled := sorted(name for name, n in names.items() if n > 1):
+        raise DatasetError(
+            f"Expected every photo once. {len(doubled)} names occur more than once, such as {', '.join(doubled[:5])}. "
+            "Rename them, or leave one of the data sets out."
+        )
+    files = {image_id: path for _, found in parts for image_id, path in found.items()}
+    return Dataset(tuple(p for p in photos if p.image_id in files), files, split_sha256(photos))
+
+
+def _load_folder(folder: Path) -> tuple[list[LabelledPhoto], dict[str, Path]]:
     table = folder / "metadata.csv"
     if not table.is_file() or not (folder / "images").is_dir():
         raise DatasetError(
@@ -58,11 +75,10 @@ def load_dataset(folder: Path) -> Dataset:
     photos = read_labels(table)
     if not any(p.split for p in photos):
         photos = _join_shipped_split(photos)
-    _refuse_leaks(photos)
     files = find_photos(folder / "images", [p.image_id for p in photos])
     if not files:
         raise DatasetError(f"Expected the photos of metadata.csv in '{folder / 'images'}'. None of them is there.")
-    return Dataset(tuple(p for p in photos if p.image_id in files), files, split_sha256(photos))
+    return photos, files
 
 
 def split_sha256(photos: Sequence[LabelledPhoto]) -> str:

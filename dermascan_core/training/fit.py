@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,7 @@ class RunResult:
 def train(
     preset: Preset,
     *,
-    data: Path,
+    data: Path | Sequence[Path],
     out: Path,
     fold: int = 0,
     resume: bool = False,
@@ -61,7 +61,7 @@ def train(
 
     Args:
         preset: The recipe.
-        data: A data set folder; see ``data.load_dataset``.
+        data: One or several data set folders; see ``data.load_dataset``.
         out: The run's folder.
         fold: Fold held out for early stopping, temperature and thresholds.
         resume: Go on after the last whole epoch of a run that was stopped.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _CURVES = ("roc", "precision_recall")
 def publish_release(
     name: str,
     *,
-    data: Path,
+    data: Path | Sequence[Path],
     weights_dir: Path,
     card: Path | None = None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,

@@ -53,7 +53,7 @@ class OperatingPoint:
 def make_release(
     run: Path,
     *,
-    data: Path,
+    data: Path | Sequence[Path],
     name: str,
     weights_dir: Path,
     version: str = "1",

@@ -154,3 +154,24 @@ def test_photo_that_cannot_be_decoded_is_named(tmp_path):
 
     with pytest.raises(DatasetError, match="The photo 'a' cannot train a model: Expected a photo"):
         load_squares(dataset, dataset.photos, CONFIG, cache_dir=tmp_path / "cache")
+
+
+def test_two_data_sets_train_together(tmp_path):
+    one, two = (_write(tmp_path / n, [_row(f"{n}1", f"L{n}1"), _row(f"{n}2", f"L{n}2")]) for n in ("a", "b"))
+
+    dataset = load_dataset([one, two])
+
+    assert [p.image_id for p in dataset.photos] == ["a1", "a2", "b1", "b2"]
+    assert dataset.files["b1"].parent == two / "images"
+
+
+def test_photo_that_lies_in_two_data_sets_is_refused(tmp_path):
+    one, two = (_write(tmp_path / n, [_row("a1", "L1")]) for n in ("a", "b"))
+
+    with pytest.raises(DatasetError) as error:
+        load_dataset([one, two])
+
+    assert str(error.value) == (
+        "Expected every photo once. 1 names occur more than once, such as a1. "
+        "Rename them, or leave one of the data sets out."
+    )
