@@ -84,12 +84,14 @@ def _show_models() -> None:
     if not manifests:
         st.info("No model is installed. Restore the folder 'weights' from the release, or train and release a model.")
         return
-    st.dataframe([_model_row(manifest) for manifest in manifests], hide_index=True, key="models")
+    for manifest in manifests:
+        st.subheader(f"{manifest.name} {manifest.version}")
+        rows = [{"part": part, "value": str(value)} for part, value in _describe(manifest).items()]
+        st.dataframe(rows, hide_index=True, key=f"model_{manifest.name}")
 
 
-def _model_row(manifest: Manifest) -> dict[str, object]:
+def _describe(manifest: Manifest) -> dict[str, object]:
     return {
-        "name": manifest.name,
         "version": manifest.version,
         "image branch": manifest.backbone,
         "classes": ", ".join(manifest.codes),

@@ -53,7 +53,7 @@ def _show_plain_numbers(evaluation: dict[str, Any]) -> None:
 
 def _show_summary(evaluation: dict[str, Any]) -> None:
     st.header("All in one table")
-    st.dataframe(measures.summary_rows(evaluation["summary"]), hide_index=True, key="summary")
+    st.table(measures.summary_rows(evaluation["summary"]), hide_index=True)
     intervals = evaluation["intervals"]
     st.caption(
         f"Intervals hold {100 * intervals['level']:.0f} %, from {intervals['n_resamples']} bootstrap draws of whole "

@@ -6,7 +6,9 @@ import re
 from enum import StrEnum
 
 import streamlit as st
+from streamlit import runtime
 from streamlit.errors import StreamlitPageNotFoundError
+from streamlit.runtime.pages_manager import PagesManager
 
 from dermascan_core.triage.wording import DISCLAIMER, Voice
 
@@ -18,11 +20,15 @@ _REMEMBERED_VOICE_KEY = "remembered_voice"
 _VOICES = {Voice.PUBLIC.value: "Plain words", Voice.CLINICIAN.value: "For clinicians"}
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 
-# Greyed answers; long words never widen a phone's page; pictures of a photo never taller than the screen.
+# Greyed answers; chosen options readable on any ground; long words never widen a phone's page; pictures of a photo never taller than the screen.
 _STYLE = """<style>
 [class*="st-key-greyed"] { filter: grayscale(1); opacity: .62; }
 [class*="st-key-photo-"] img { max-height: 62vh; object-fit: contain; }
 [data-testid="stPageLink"] a, [data-testid="stPageLink"] p { white-space: normal; }
+[data-testid="stButtonGroup"] button[aria-checked="true"] {
+  color: inherit !important; font-weight: 600; box-shadow: inset 0 -3px 0 currentColor;
+}
+[class*="st-key-thumb-"] { max-width: 220px; }
 [data-testid="stMain"] { overflow-wrap: anywhere; }
 [data-testid="stMainBlockContainer"] { padding-top: 3.5rem; padding-bottom: 4rem; }
 @media (max-width: 640px) {
@@ -50,6 +56,7 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     Returns:
         The voice chosen, kept in the address (``?voice=clinician``) across pages.
     """
+    _go_through_the_map()
     st.set_page_config(page_title=f"{title} - DermaScan", page_icon=":material/dermatology:", layout=width.value)
     st.html(_STYLE)
     guard_cached_model()
@@ -58,6 +65,17 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     st.title(title)
     st.warning(DISCLAIMER, icon=":material/warning:")
     return voice
+
+
+def _go_through_the_map() -> None:
+    """Run again through ``streamlit_app.py`` where a fresh server answers its first link by this page alone.
+
+    Streamlit takes a top-level ``pages/`` folder for its old kind of app until ``st.navigation`` was called once; the
+    menu would then list files instead of the map's sections.
+    """
+    if PagesManager.uses_pages_directory and runtime.exists():
+        PagesManager.uses_pages_directory = False
+        st.rerun()
 
 
 def _choose_voice(title: str) -> Voice:

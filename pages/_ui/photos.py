@@ -104,10 +104,11 @@ def _show_photo(case: Case, photo: Intake, index: int) -> None:
     picture, notes = st.columns([2, 3])
     with notes:
         st.markdown(f"**{as_plain_text(photo.name)}**")
-        for failure in photo.quality.failures:
-            st.error(f"{failure.sentence} Without a better photo no class is shown.")
-        for warning in photo.quality.warnings:
-            st.warning(warning.sentence)
+        if photo.quality.failures:
+            st.error(f"{photo.quality.failures[0].sentence} Without a better photo no class is shown.")
+        else:
+            for warning in photo.quality.warnings:
+                st.warning(warning.sentence)
         if not photo.quality.failures and not photo.quality.warnings:
             st.markdown(":material/check: Sharp and bright enough to be judged.")
         with st.expander("Move the square by hand", icon=":material/crop:"):

@@ -111,9 +111,10 @@ def show_photo_result(
         return
     _show_marks(screening, photo)
     is_greyed = photo.status is Status.UNSURE
-    picture, bars = st.columns([1, 3])
+    picture, bars = st.columns([1, 2])
     if intake is not None and photo.crop is not None:
-        picture.image(preview_with_crop(intake, photo.crop), caption="The square was looked at.", width=220)
+        with picture, st.container(key=f"thumb-{index}"):
+            st.image(preview_with_crop(intake, photo.crop), caption="The square was looked at.", width="stretch")
     with bars, st.container(key=f"{'greyed' if is_greyed else 'bars'}-{index}"):
         _show_ranked(photo.prediction, voice)
     st.caption(BARS_CAPTION)

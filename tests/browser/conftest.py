@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,18 @@ def has_weights() -> bool:
 @pytest.fixture(scope="session")
 def address(has_weights: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the app, served on a free port of this machine."""
+    with serve_app(tmp_path_factory.mktemp("server") / "log.txt", has_weights=has_weights) as served_at:
+        yield served_at
+
+
+@contextmanager
+def serve_app(log: Path, *, has_weights: bool) -> Iterator[str]:
+    """Serve the app from a process of its own, with the shipped model or ``FakePredictor``; yields the address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     start = ["-m", "streamlit", "run", "streamlit_app.py"] if has_weights else ["tests/browser/serve_fake.py"]
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
     with log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, *start, *options],

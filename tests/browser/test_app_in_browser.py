@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from dermascan_core.services import models
 from dermascan_core.triage.wording import BARS_CAPTION, DISCLAIMER, HEAT_MAP_CAPTION
+from tests.browser.conftest import serve_app
 
 pytestmark = pytest.mark.browser
 
@@ -164,11 +165,16 @@ def test_page_never_scrolls_sideways(name: str, width: int, phone: Page, address
     assert not can_scroll_sideways(phone)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_first_page_asked_of_a_server_carries_the_disclaimer(name: str, phone: Page, address: str) -> None:
-    phone.goto(address + name)
+def test_first_link_asked_of_a_fresh_server_goes_through_the_map(chromium: Browser, tmp_path: Path) -> None:
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
 
-    expect(phone.get_by_text(DISCLAIMER)).to_be_visible()
+    with serve_app(tmp_path / "log.txt", has_weights=False) as address:
+        open_page(page, address, "know_your_skin")
+
+        expect(page.get_by_role("heading", name="Know your skin", level=1)).to_be_visible()
+        expect(page.get_by_role("link", name="Model performance")).to_be_visible()
+        assert page.get_by_role("link", name="streamlit app").count() == 0
+    page.close()
 
 
 def test_dark_mode_is_dark(chromium: Browser, address: str) -> None:

@@ -80,9 +80,9 @@ def test_page_shows_the_measured_numbers_with_their_intervals(
     page = open_page("performance")
 
     auc = metrics["summary"]["macro_auc"]
-    shown = page.dataframe[0].value.set_index("measure")["value (95 % interval)"]
+    shown = page.table[0].value.set_index("measure")["value (95 % interval)"]
     assert shown["Macro AUC, seven classes"] == f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
-    classes = page.dataframe[2].value
+    classes = page.dataframe[1].value
     assert list(classes.columns) == ["class", "photos", "precision", "sensitivity", "specificity", "F1", "AUC"]
     assert list(classes["photos"]) == [15, 8, 7, 7, 8, 8, 7]
 
