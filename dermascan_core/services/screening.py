@@ -16,6 +16,7 @@ from ..domain import (
     ImageType,
     Metadata,
     PhotoScreening,
+    QualityReport,
     Reason,
     Screening,
     Status,
@@ -23,7 +24,7 @@ from ..domain import (
 )
 from ..errors import PhotoError
 from ..imaging.crop import clamp_crop, find_crop
-from ..imaging.decode import decode_photo
+from ..imaging.decode import MIN_SIDE_PX, decode_photo
 from ..imaging.preprocess import preprocess
 from ..imaging.quality import assess_quality
 from ..model.predictor import PhotoOutput, Predictor
@@ -116,6 +117,8 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
     height, width = rgb.shape[:2]
     crop = find_crop(rgb) if task.crop is None else clamp_crop(task.crop, width_px=width, height_px=height)
     quality = assess_quality(rgb, crop)
+    if task.crop is not None and task.crop.side_px < MIN_SIDE_PX:
+        return refuse(_crop_too_small(task.crop), quality=quality, crop=crop)
     if not quality.is_usable:
         return refuse(quality.failures[0], quality=quality, crop=crop)
     if untested := untested_reason(task.answers, task.metadata, task.image_type):
@@ -125,10 +128,20 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
     config = predictor.manifest.preprocess
     square = preprocess(rgb, replace(config, steps=config.steps + task.steps), crop=crop)
     output = predictor.predict(square[np.newaxis], [task.metadata], explain=task.explain)[0]
-    return _answered(task, output, started, quality=quality, crop=crop, square=square)
+    return _answered(task, output, quality, started, crop=crop, square=square)
 
 
-def _answered(task: _PhotoTask, output: PhotoOutput, started: float, **known: object) -> PhotoScreening:
+def _crop_too_small(crop: CropBox) -> Reason:
+    return Reason(
+        "crop_too_small",
+        f"The square set by hand must be at least {MIN_SIDE_PX} px wide. Received {crop.side_px} px. "
+        "Make it larger, or take the photo closer.",
+    )
+
+
+def _answered(
+    task: _PhotoTask, output: PhotoOutput, quality: QualityReport, started: float, **known: object
+) -> PhotoScreening:
     is_unsure = output.prediction.is_unsure
     status = Status.UNSURE if is_unsure else Status.ANSWERED
     step, _ = decide_next_step(
@@ -138,12 +151,13 @@ def _answered(task: _PhotoTask, output: PhotoOutput, started: float, **known: ob
         status=status,
         prediction=output.prediction,
         prediction_without_metadata=output.prediction_without_metadata,
+        warnings=_warning_codes(quality),
     )
     photo = PhotoScreening(
         name=task.name,
         status=status,
         reason=Reason("unsure", UNSURE_SENTENCE) if is_unsure else None,
-        quality=None,
+        quality=quality,
         crop=None,
         prediction=output.prediction,
         prediction_without_metadata=output.prediction_without_metadata,
@@ -161,7 +175,7 @@ def _combine(
     image_type: ImageType,
     predictor: Predictor,
 ) -> Screening:
-    """The most urgent photo decides; a refused photo beside answered ones does not lower or raise anything."""
+    """The most urgent photo decides; a refused photo beside answered ones only keeps them from calming."""
     answered = [p for p in photos if p.prediction is not None]
     leading = max(answered, key=lambda p: p.next_step.urgency, default=None)
     step, reasons = decide_next_step(
@@ -171,6 +185,9 @@ def _combine(
         status=Status.REFUSED if leading is None else leading.status,
         prediction=None if leading is None else leading.prediction,
         prediction_without_metadata=None if leading is None else leading.prediction_without_metadata,
+        warnings=() if leading is None else _warning_codes(leading.quality),
+        n_refused=len(photos) - len(answered),
+        n_photos=len(photos),
     )
     return Screening(
         photos=tuple(photos),
@@ -186,6 +203,10 @@ def _combine(
         app_version=__version__,
         screened_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _warning_codes(quality: QualityReport | None) -> tuple[str, ...]:
+    return () if quality is None else tuple(warning.code for warning in quality.warnings)
 
 
 def _disagreement(photos: Sequence[PhotoScreening]) -> str | None:

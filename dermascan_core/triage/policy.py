@@ -5,7 +5,7 @@ Either key raises the urgency, neither lowers the other's. The rules themselves 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import fields
 
 from ..domain import Answers, ImageType, Metadata, NextStep, Prediction, Reason, Status, most_urgent
@@ -18,6 +18,10 @@ from .rules import (
     SEVEN_POINT_URGENT,
     UNTESTED_SKIN_TYPES,
 )
+
+_WARNINGS_THAT_BAR_CALM = ("no_lesion", "few_pixels")
+# Worth naming only where they are what stands between the person and the calmest words.
+_OPEN = ("questions_open", "age_open", "skin_type_open")
 
 
 def seven_point_score(answers: Answers, metadata: Metadata) -> int:
@@ -54,7 +58,7 @@ def step_from_answers(answers: Answers, metadata: Metadata) -> tuple[NextStep | 
     codes = _codes_from_answers(answers, metadata)
     if not codes:
         return None, ()
-    return _step_of(codes), _sentences(codes, score=seven_point_score(answers, metadata))
+    return _step_of(codes), _sentences(codes, {"score": seven_point_score(answers, metadata)})
 
 
 def untested_reason(answers: Answers, metadata: Metadata, image_type: ImageType) -> Reason | None:
@@ -93,19 +97,25 @@ def decide_next_step(
     status: Status,
     prediction: Prediction | None,
     prediction_without_metadata: Prediction | None,
+    warnings: Collection[str] = (),
+    n_refused: int = 0,
+    n_photos: int = 1,
 ) -> tuple[NextStep, tuple[str, ...]]:
     """Return what to do next about one photo, and why.
 
     Every rule that applies is collected, the most urgent wins. A refused photo asks for nothing by itself
-    (``not_assessed``); the answers still count.
+    (``not_assessed``); only what asks for a doctor overrides that, since "at a routine visit" would sound as if the
+    photo had been judged. History then adds its sentence and no more.
 
     Args:
         answers: What the person said; unanswered questions keep the calmest step out of reach.
-        metadata: What is known about the person and the lesion.
+        metadata: What is known about the person and the lesion; an unknown age or skin type does the same.
         image_type: A clinical (phone) photo is never answered with ``watch``.
         status: What became of the photo.
         prediction: With the metadata given; not read when the photo was refused.
         prediction_without_metadata: With everything unknown; None when it was not computed.
+        warnings: Codes of the photo's quality warnings; ``no_lesion`` and ``few_pixels`` bar the calmest step.
+        n_refused, n_photos: How many photos of this lesion could not be assessed, and of how many.
 
     Returns:
         The step, and one sentence a reason, most important first.
@@ -114,29 +124,43 @@ def decide_next_step(
         ValueError: If the photo was not refused but has no prediction.
     """
     codes = _codes_from_answers(answers, metadata)
-    note = ""
+    numbers = {"score": seven_point_score(answers, metadata), "n_refused": n_refused, "n_photos": n_photos}
     if status is Status.REFUSED:
-        codes.append("refused")
-    else:
-        if prediction is None:
-            raise ValueError(f"Expected a prediction for a photo with status '{status}'. Received None.")
-        codes += _codes_untested_photo(metadata, image_type)
-        codes += _codes_from_model(prediction, prediction_without_metadata, is_unsure=status is Status.UNSURE)
-        if not are_answers_calm(answers):
-            codes.append("questions_open")
-        if _step_of(codes, default=NextStep.WATCH) is NextStep.WATCH:
-            codes.append("model_calm")
-        if prediction_without_metadata is not None and (
-            _step_of(_codes_from_prediction(prediction), default=NextStep.WATCH)
-            != _step_of(_codes_from_prediction(prediction_without_metadata), default=NextStep.WATCH)
-        ):
-            note = METADATA_CHANGES_STEP
-    step = _step_of(codes)
-    # An open question is worth naming only where it is what stands between the person and the calmest words.
-    if step is not NextStep.ROUTINE_CHECK and "questions_open" in codes:
-        codes.remove("questions_open")
-    sentences = _sentences(codes, score=seven_point_score(answers, metadata))
-    return step, (*sentences, note) if note else sentences
+        return _refused(codes, numbers)
+    if prediction is None:
+        raise ValueError(f"Expected a prediction for a photo with status '{status}'. Received None.")
+    codes += _codes_untested_photo(metadata, image_type)
+    codes += _codes_from_model(prediction, prediction_without_metadata, is_unsure=status is Status.UNSURE)
+    codes += [code for code in _WARNINGS_THAT_BAR_CALM if code in warnings]
+    codes += ["photos_refused"] if n_refused else []
+    codes += _codes_open(answers, metadata)
+    step = _step_of(codes, default=NextStep.WATCH)
+    if step is NextStep.WATCH:
+        codes.append("model_calm")
+    if step is not NextStep.ROUTINE_CHECK:
+        codes = [code for code in codes if code not in _OPEN]
+    sentences = _sentences(codes, numbers)
+    is_changed = prediction_without_metadata is not None and (
+        _step_of(_codes_from_prediction(prediction), default=NextStep.WATCH)
+        != _step_of(_codes_from_prediction(prediction_without_metadata), default=NextStep.WATCH)
+    )
+    return step, (*sentences, METADATA_CHANGES_STEP) if is_changed else sentences
+
+
+def _refused(codes: list[str], numbers: dict[str, int]) -> tuple[NextStep, tuple[str, ...]]:
+    overriding = [code for code in codes if RULES[code].step.urgency >= NextStep.SEE_DOCTOR.urgency]
+    others = [code for code in codes if code not in overriding]
+    sentences = (*_sentences(overriding, numbers), RULES["refused"].sentence, *_sentences(others, numbers))
+    return _step_of(overriding), sentences
+
+
+def _codes_open(answers: Answers, metadata: Metadata) -> list[str]:
+    found = {
+        "questions_open": not are_answers_calm(answers),
+        "age_open": metadata.age_approx is None,
+        "skin_type_open": metadata.fitzpatrick_skin_type is None,
+    }
+    return [code for code in _OPEN if found[code]]
 
 
 def _codes_from_answers(answers: Answers, metadata: Metadata) -> list[str]:
@@ -195,7 +219,7 @@ def _step_of(codes: Iterable[str], *, default: NextStep = NextStep.NOT_ASSESSED)
     return most_urgent(default, *(RULES[code].step for code in codes))
 
 
-def _sentences(codes: Iterable[str], *, score: int) -> tuple[str, ...]:
+def _sentences(codes: Iterable[str], numbers: dict[str, int]) -> tuple[str, ...]:
     # sorted() is stable: answers stay before the model where both ask for the same step.
     ordered = sorted(dict.fromkeys(codes), key=lambda code: -RULES[code].step.urgency)
-    return tuple(RULES[code].sentence.format(score=score) for code in ordered)
+    return tuple(RULES[code].sentence.format(**numbers) for code in ordered)

@@ -33,7 +33,7 @@ class Rule:
         key: Whose key it is: ``answers``, ``history``, ``untested``, ``model`` or ``photo``.
         step: The next step that the rule asks for; the most urgent of all that apply wins.
         when: The condition, in words that a dermatologist can check.
-        sentence: What the person reads; may hold ``{score}``.
+        sentence: What the person reads; may hold ``{score}``, ``{n_refused}`` and ``{n_photos}``.
         source: Where it is from.
     """
 
@@ -162,7 +162,25 @@ _RULES = (
         "This program was not tested on phone photos, so its answer cannot calm.",
         UNMEASURED,
     ),
-    # --- history: raises the floor, never the alarm
+    Rule(
+        "age_open",
+        "untested",
+        NextStep.ROUTINE_CHECK,
+        f"Age not known, so it may be under {MIN_AGE_YEARS}",
+        f"The age is not known, and people under {MIN_AGE_YEARS} were not tested. "
+        "Add the age: without it, the photo alone cannot calm.",
+        UNMEASURED,
+    ),
+    Rule(
+        "skin_type_open",
+        "untested",
+        NextStep.ROUTINE_CHECK,
+        "Fitzpatrick skin type not known, so it may be V or VI",
+        "The skin type is not known, and brown or black skin (types V and VI) was not tested. "
+        "Add the skin type: without it, the photo alone cannot calm.",
+        UNMEASURED,
+    ),
+    # --- history: raises the floor of an assessed photo, never the alarm
     Rule(
         "personal_history",
         "history",
@@ -259,16 +277,40 @@ _RULES = (
         "model",
         NextStep.WATCH,
         "Dermoscopic photo, none of the above: no malignant class in the 95 % set, below the threshold, "
-        "and every warning sign answered no",
+        "a lesion that stands out with enough pixels, age and skin type known, and every warning sign answered no",
         "No high-risk features were found in this photo, and no warning sign was named. This does not rule out cancer.",
         CAUTION,
     ),
     # --- photo
     Rule(
+        "no_lesion",
+        "photo",
+        NextStep.ROUTINE_CHECK,
+        "No lesion stands out from the skin in the square that the model sees",
+        "No spot stands out in this photo, so what the model answered may be about plain skin, and cannot calm.",
+        CAUTION,
+    ),
+    Rule(
+        "few_pixels",
+        "photo",
+        NextStep.ROUTINE_CHECK,
+        "The square that the model sees has fewer pixels than the photos it was measured on",
+        "The part of the photo that the model saw has few pixels, so fine signs may be lost, and it cannot calm.",
+        UNMEASURED,
+    ),
+    Rule(
+        "photos_refused",
+        "photo",
+        NextStep.ROUTINE_CHECK,
+        "Some photos of the lesion could not be judged, beside others that could",
+        "{n_refused} of {n_photos} photos could not be assessed, so the others cannot calm.",
+        CAUTION,
+    ),
+    Rule(
         "refused",
         "photo",
         NextStep.NOT_ASSESSED,
-        "The photo could not be judged",
+        "The photo could not be judged; history alone does not change this, an answer or an untested site or age does",
         "The photo could not be assessed. Do not use this as reassurance.",
         CAUTION,
     ),

@@ -128,8 +128,8 @@ _TEXTS: dict[NextStep, dict[Voice, str]] = {
         Voice.PUBLIC: "Show this spot to a doctor at a routine visit. This does not rule out cancer. "
         "Go sooner if it changes, bleeds, hurts or worries you.",
         Voice.CLINICIAN: "Below the operating threshold and the weighted 7-point score below "
-        f"{SEVEN_POINT_URGENT}, but one of the two keys is not calm: history, an untested setting, an open question, or a "
-        "malignant class in the 95 % prediction set. Does not rule out cancer.",
+        f"{SEVEN_POINT_URGENT}, but one of the two keys is not calm: history, an untested setting, an open question, a "
+        "photo that shows too little, or a malignant class in the 95 % prediction set. Does not rule out cancer.",
         Voice.REPORT: "A check at a routine visit is advised, sooner on any change. This does not rule out cancer.",
     },
     NextStep.WATCH: {

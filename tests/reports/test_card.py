@@ -85,7 +85,7 @@ LONGEST = replace(
         age_approx=12, sex="female", anatom_site="oral/genital", clin_size_long_diam_mm=12.5, fitzpatrick_skin_type=6
     ),
     image_type=ImageType.CLINICAL,
-    step_reasons=tuple(sorted((rule.sentence.format(score=5) for rule in RULES.values()), key=len, reverse=True)),
+    step_reasons=tuple(sorted((rule.sentence.format(score=5, n_refused=1, n_photos=2) for rule in RULES.values()), key=len, reverse=True)),
     disagreement="The 2 photos of this lesion were answered differently. "
     "The next step follows the most urgent one. Show all of them to a doctor.",
     model="a" * 200,

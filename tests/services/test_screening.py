@@ -7,6 +7,7 @@ from dermascan_core.domain import Answers, CropBox, ImageType, Metadata, NextSte
 from dermascan_core.services.screening import screen_lesion
 from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, photo_bytes
 
+ALL_NO = Answers(*[False] * len(fields(Answers)))
 NEVUS = np.full(8, 0.005)
 NEVUS[CODES.index("nv")] = 0.97
 MELANOMA = np.full(8, 0.02)
@@ -20,7 +21,7 @@ def jpeg():
 
 def _screen(photos, *, fixed=NEVUS, **options):
     values = {
-        "metadata": Metadata(age_approx=50),
+        "metadata": Metadata(age_approx=50, fitzpatrick_skin_type=2),
         "answers": Answers(),
         "image_type": ImageType.DERMOSCOPIC,
         "predictor": FakePredictor(fixed=fixed),
@@ -95,9 +96,8 @@ def test_photos_that_agree_are_not_called_different(jpeg):
 
 
 def test_answers_overrule_a_calm_model(jpeg):
-    all_no = Answers(*[False] * len(fields(Answers)))
-    calm = _screen([("a.jpg", jpeg)], answers=all_no)
-    asked = _screen([("a.jpg", jpeg)], answers=replace(all_no, bleeding=True))
+    calm = _screen([("a.jpg", jpeg)], answers=ALL_NO)
+    asked = _screen([("a.jpg", jpeg)], answers=replace(ALL_NO, bleeding=True))
 
     assert calm.next_step is NextStep.WATCH
     assert asked.next_step.urgency >= NextStep.SEE_DOCTOR.urgency
@@ -123,6 +123,43 @@ def test_crop_set_by_hand_is_used_and_kept_inside_the_photo(jpeg):
     screening = _screen([("a.jpg", jpeg)], crops=[CropBox(500, 400, 300, "hand")])
 
     assert screening.photos[0].crop == CropBox(300, 150, 300, "hand")
+
+
+def test_crop_set_by_hand_below_the_smallest_photo_is_refused(jpeg):
+    screening = _screen([("a.jpg", jpeg)], crops=[CropBox(250, 180, 90, "hand")], answers=ALL_NO)
+
+    photo = screening.photos[0]
+    assert (photo.status, photo.prediction, screening.next_step) == (Status.REFUSED, None, NextStep.NOT_ASSESSED)
+    assert str(photo.reason) == (
+        "crop_too_small: The square set by hand must be at least 128 px wide. Received 90 px. "
+        "Make it larger, or take the photo closer."
+    )
+
+
+def test_crop_set_by_hand_beside_the_lesion_cannot_calm(jpeg):
+    screening = _screen([("a.jpg", jpeg)], crops=[CropBox(0, 0, 150, "hand")], answers=ALL_NO)
+
+    assert screening.photos[0].status is Status.ANSWERED
+    assert screening.photos[0].next_step is NextStep.ROUTINE_CHECK
+    assert screening.next_step is NextStep.ROUTINE_CHECK
+    assert screening.step_reasons == (
+        "No spot stands out in this photo, so what the model answered may be about plain skin, and cannot calm.",
+    )
+
+
+def test_refused_photo_beside_a_calm_one_keeps_the_lesion_from_calming(jpeg):
+    screening = _screen([("bad.jpg", jpeg[:500]), ("good.jpg", jpeg)], answers=ALL_NO)
+
+    assert screening.photos[1].next_step is NextStep.WATCH
+    assert screening.next_step is NextStep.ROUTINE_CHECK
+    assert screening.step_reasons == ("1 of 2 photos could not be assessed, so the others cannot calm.",)
+
+
+def test_history_does_not_calm_a_refused_photo(jpeg):
+    screening = _screen([("bad.jpg", jpeg[:500])], metadata=Metadata(family_hx_skin_cancer=True))
+
+    assert screening.photos[0].next_step is NextStep.NOT_ASSESSED
+    assert screening.next_step is NextStep.NOT_ASSESSED
 
 
 def test_imaging_step_changes_what_the_network_sees(jpeg):

@@ -24,6 +24,7 @@ from dermascan_core.triage.rules import RULES, rules_table
 ANSWER_NAMES = tuple(field.name for field in fields(Answers))
 HISTORY = ("personal_hx_skin_cancer", "family_hx_skin_cancer", "high_sun_exposure", "immunosuppressed")
 ALL_NO = Answers(**dict.fromkeys(ANSWER_NAMES, False))
+ADULT = Metadata(age_approx=50, fitzpatrick_skin_type=2)
 
 
 def make_prediction(
@@ -55,12 +56,13 @@ URGENT = make_prediction("mel", ("mel",), ("mel",), is_above_threshold=True)
 
 def decide(
     answers: Answers = ALL_NO,
-    metadata: Metadata = Metadata(),  # noqa: B008  frozen, so one default serves all
+    metadata: Metadata = ADULT,
     *,
     image_type: ImageType = ImageType.DERMOSCOPIC,
     status: Status = Status.ANSWERED,
     prediction: Prediction | None = CALM,
     without: Prediction | None = CALM,
+    **options: object,
 ) -> tuple[NextStep, tuple[str, ...]]:
     """Call the policy with everything calm but what the test names."""
     return decide_next_step(
@@ -70,6 +72,7 @@ def decide(
         status=status,
         prediction=prediction,
         prediction_without_metadata=without,
+        **options,
     )
 
 
@@ -95,6 +98,8 @@ any_prediction = st.builds(
 )
 any_image_type = st.sampled_from(list(ImageType))
 any_status = st.sampled_from(list(Status))
+any_warnings = st.sets(st.sampled_from(["no_lesion", "few_pixels", "glare", "soft_focus"]))
+assessed = st.sampled_from([Status.ANSWERED, Status.UNSURE])
 
 
 @given(any_answers, any_metadata, any_image_type, any_status, any_prediction, any_prediction, st.data())
@@ -108,7 +113,7 @@ def test_one_more_yes_never_lowers_the_urgency(answers, metadata, image_type, st
     assert after.urgency >= before.urgency
 
 
-@given(any_answers, any_metadata, any_image_type, any_status, any_prediction, any_prediction, st.sampled_from(HISTORY))
+@given(any_answers, any_metadata, any_image_type, assessed, any_prediction, any_prediction, st.sampled_from(HISTORY))
 def test_one_more_history_never_lowers_the_urgency(answers, metadata, image_type, status, prediction, without, name):
     options = {"image_type": image_type, "status": status, "prediction": prediction, "without": without}
 
@@ -118,7 +123,33 @@ def test_one_more_history_never_lowers_the_urgency(answers, metadata, image_type
     assert after.urgency >= before.urgency
 
 
-@given(any_answers, any_metadata, any_image_type, any_status, any_prediction, st.none() | any_prediction)
+@given(any_answers, any_metadata, any_image_type, st.sampled_from(HISTORY))
+def test_history_does_not_make_a_refused_photo_sound_assessed(answers, metadata, image_type, name):
+    # not_assessed stands last in order of urgency, yet "at a routine visit" would be the calmer thing to read.
+    options = {"image_type": image_type, "status": Status.REFUSED, "prediction": None, "without": None}
+
+    before, _ = decide(answers, replace(metadata, **{name: None}), **options)
+    after, reasons = decide(answers, replace(metadata, **{name: True}), **options)
+
+    assert after is before
+    assert after is NextStep.NOT_ASSESSED or after.urgency >= NextStep.SEE_DOCTOR.urgency
+    assert len(reasons) >= 2
+
+
+@given(any_answers, any_metadata, any_image_type, assessed, any_prediction, any_prediction, any_warnings, st.data())
+def test_one_more_quality_warning_or_refused_photo_never_lowers_the_urgency(
+    answers, metadata, image_type, status, prediction, without, warnings, data
+):
+    options = {"image_type": image_type, "status": status, "prediction": prediction, "without": without}
+    more = data.draw(any_warnings)
+
+    before, _ = decide(answers, metadata, **options, warnings=warnings)
+    after, _ = decide(answers, metadata, **options, warnings=warnings | more, n_refused=1, n_photos=2)
+
+    assert after.urgency >= before.urgency
+
+
+@given(any_answers, any_metadata, any_image_type, assessed, any_prediction, st.none() | any_prediction)
 def test_step_never_falls_below_what_the_answers_ask_for(answers, metadata, image_type, status, prediction, without):
     asked, _ = step_from_answers(answers, metadata)
 
@@ -137,14 +168,17 @@ def test_phone_photo_is_never_answered_with_watch(answers, metadata, prediction,
 
 
 @given(any_answers, any_metadata, any_image_type, any_prediction)
-def test_refused_photo_asks_for_what_the_answers_ask_for(answers, metadata, image_type, prediction):
+def test_refused_photo_asks_for_a_doctor_where_the_answers_do_and_for_nothing_else(
+    answers, metadata, image_type, prediction
+):
     asked, _ = step_from_answers(answers, metadata)
 
     step, reasons = decide(
         answers, metadata, image_type=image_type, status=Status.REFUSED, prediction=prediction, without=None
     )
 
-    assert step is (asked or NextStep.NOT_ASSESSED)
+    asks_for_doctor = asked is not None and asked.urgency >= NextStep.SEE_DOCTOR.urgency
+    assert step is (asked if asks_for_doctor else NextStep.NOT_ASSESSED)
     assert RULES["refused"].sentence in reasons
 
 
@@ -158,12 +192,17 @@ def test_the_more_urgent_of_the_answers_with_and_without_metadata_wins(answers, 
     assert both is most_urgent(step_with(one, one), step_with(other, other))
 
 
-@given(any_answers, any_metadata, any_prediction, st.none() | any_prediction, any_image_type)
-def test_watch_needs_both_keys_calm(answers, metadata, prediction, without, image_type):
-    step, _ = decide(answers, metadata, image_type=image_type, prediction=prediction, without=without)
+@given(any_answers, any_metadata, any_prediction, st.none() | any_prediction, any_image_type, any_warnings)
+def test_watch_needs_both_keys_calm(answers, metadata, prediction, without, image_type, warnings):
+    step, _ = decide(
+        answers, metadata, image_type=image_type, prediction=prediction, without=without, warnings=warnings
+    )
 
     if step is NextStep.WATCH:
         assert are_answers_calm(answers)
+        assert metadata.age_approx >= 18
+        assert metadata.fitzpatrick_skin_type <= 4
+        assert not warnings & {"no_lesion", "few_pixels"}
         assert not prediction.is_above_threshold
         assert not prediction.is_unsure
         assert not {"akiec", "bcc", "mel"} & {prediction.predicted, *prediction.set_90, *prediction.set_95}
@@ -192,6 +231,51 @@ def test_open_questions_keep_a_calm_photo_from_calming():
 
     assert step is NextStep.ROUTINE_CHECK
     assert reasons == ("Not all questions about warning signs were answered, so the photo alone cannot calm.",)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        (
+            replace(ADULT, age_approx=None),
+            "The age is not known, and people under 18 were not tested. "
+            "Add the age: without it, the photo alone cannot calm.",
+        ),
+        (
+            replace(ADULT, fitzpatrick_skin_type=None),
+            "The skin type is not known, and brown or black skin (types V and VI) was not tested. "
+            "Add the skin type: without it, the photo alone cannot calm.",
+        ),
+    ],
+)
+def test_unknown_age_or_skin_type_keeps_a_calm_photo_from_calming_and_says_what_to_add(metadata, sentence):
+    assert decide(metadata=metadata) == (NextStep.ROUTINE_CHECK, (sentence,))
+    assert sentence not in decide(metadata=metadata, prediction=URGENT)[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"warnings": ["no_lesion", "glare"]},
+            "No spot stands out in this photo, so what the model answered may be about plain skin, and cannot calm.",
+        ),
+        (
+            {"warnings": ["few_pixels"]},
+            "The part of the photo that the model saw has few pixels, so fine signs may be lost, and it cannot calm.",
+        ),
+        (
+            {"n_refused": 2, "n_photos": 3},
+            "2 of 3 photos could not be assessed, so the others cannot calm.",
+        ),
+    ],
+)
+def test_photo_that_shows_too_little_cannot_calm(options, sentence):
+    assert decide(**options) == (NextStep.ROUTINE_CHECK, (sentence,))
+
+
+def test_harmless_quality_warnings_leave_watch_in_reach():
+    assert decide(warnings=["glare", "soft_focus", "small_lesion"])[0] is NextStep.WATCH
 
 
 @pytest.mark.parametrize(
@@ -244,7 +328,7 @@ def test_new_growing_and_bleeding_is_urgent_below_three_points():
 
 @pytest.mark.parametrize("name", HISTORY)
 def test_history_is_never_calmer_than_a_routine_check(name):
-    assert decide(metadata=Metadata(**{name: True}))[0] is NextStep.ROUTINE_CHECK
+    assert decide(metadata=replace(ADULT, **{name: True}))[0] is NextStep.ROUTINE_CHECK
 
 
 @pytest.mark.parametrize(
@@ -276,7 +360,7 @@ def test_adults_on_ordinary_skin_have_no_untested_reason(image_type):
 
 @pytest.mark.parametrize("skin_type", [5, 6])
 def test_untested_skin_types_are_never_calmed_and_it_is_said(skin_type):
-    step, reasons = decide(metadata=Metadata(fitzpatrick_skin_type=skin_type))
+    step, reasons = decide(metadata=replace(ADULT, fitzpatrick_skin_type=skin_type))
 
     assert step is NextStep.ROUTINE_CHECK
     assert reasons == (
@@ -327,6 +411,18 @@ def test_refused_photo_with_nothing_to_say_is_not_assessed():
     assert reasons == ("The photo could not be assessed. Do not use this as reassurance.",)
 
 
+def test_refused_photo_with_history_stays_not_assessed_and_still_says_the_history():
+    step, reasons = decide(
+        metadata=replace(ADULT, high_sun_exposure=True), status=Status.REFUSED, prediction=None, without=None
+    )
+
+    assert step is NextStep.NOT_ASSESSED
+    assert reasons == (
+        "The photo could not be assessed. Do not use this as reassurance.",
+        "After much sun, or sunbeds, a check now and then is wise.",
+    )
+
+
 def test_answered_photo_without_prediction_is_a_programming_mistake():
     with pytest.raises(
         ValueError, match=r"^Expected a prediction for a photo with status 'answered'\. Received None\.$"
@@ -348,6 +444,7 @@ def test_every_rule_is_reachable_by_some_answer_or_photo():
     said = {
         *reasons_of(),
         *reasons_of(Answers()),
+        *reasons_of(metadata=Metadata(), warnings=["no_lesion", "few_pixels"], n_refused=1, n_photos=2),
         *reasons_of(Answers(**dict.fromkeys(ANSWER_NAMES, True))),
         *reasons_of(
             metadata=Metadata(
@@ -370,4 +467,4 @@ def test_every_rule_is_reachable_by_some_answer_or_photo():
         ),
     }
 
-    assert {rule.sentence.format(score=4) for rule in RULES.values()} <= said
+    assert {rule.sentence.format(score=4, n_refused=1, n_photos=2) for rule in RULES.values()} <= said

@@ -77,7 +77,7 @@ def public_texts() -> set[str]:
         METADATA_CHANGES_STEP,
         *wording.SEVEN_POINT_LIST,
         *QUESTIONS.values(),
-        *(rule.sentence.format(score=4) for rule in RULES.values()),
+        *(rule.sentence.format(score=4, n_refused=1, n_photos=2) for rule in RULES.values()),
         *(words for step in NextStep for words in (step_title(step, Voice.PUBLIC), step_text(step, Voice.PUBLIC))),
         *(how_soon(step) for step in NextStep),
         *(booking_words(screening) for screening in SCREENINGS),
@@ -228,7 +228,11 @@ def test_public_advice_reads_at_age_twelve(step):
 @pytest.mark.parametrize("code", list(RULES))
 def test_each_reason_reads_at_age_fourteen_at_most(code):
     # Single sentences with "dermatology" words score high; names of diseases are taken out first.
-    plain = re.sub(r"melanoma|squamous|pre-cancer|reassurance", "cancer", RULES[code].sentence.format(score=4))
+    plain = re.sub(
+        r"melanoma|squamous|pre-cancer|reassurance",
+        "cancer",
+        RULES[code].sentence.format(score=4, n_refused=1, n_photos=2),
+    )
 
     assert reading_grade(plain) <= 9
 
