@@ -77,9 +77,8 @@ def _short_title(example: Example) -> str:
 
 
 def _use_example(case: Case, example: Example) -> None:
-    for key in form.FORM_KEYS:
-        st.session_state.pop(key, None)
     case.form = form.form_of(example.metadata, example.answers, example.image_type.value)
+    case.is_form_replaced = True
     form.fill_form(case)
     case.photos, case.hand_crops = [take_in(f"{example.key}.png", example_png(example.key))], {}
     case.example_title = example.title

@@ -37,6 +37,7 @@ class Case:
         form: Widget key -> value of everything that was asked.
         screening: The result; None before the first.
         screening_with_steps: The same after the optional imaging steps, where some were chosen.
+        is_form_replaced: Whether the widgets still hold another form and must take this one over.
         is_editing: Whether the questions are shown rather than the result.
         example_title: Title of the generated picture in use; empty for a person's own photos.
         n_uploads: How often the uploader was emptied; part of its key.
@@ -47,6 +48,7 @@ class Case:
     form: dict[str, Any] = field(default_factory=dict)
     screening: Screening | None = None
     screening_with_steps: Screening | None = None
+    is_form_replaced: bool = False
     is_editing: bool = True
     example_title: str = ""
     n_uploads: int = 0
@@ -147,8 +149,7 @@ def forget_deleted() -> None:
 
 
 def _replace(case: Case) -> None:
-    for key in {*current_case().form, *case.form}:
-        st.session_state.pop(key, None)
+    case.is_form_replaced = True
     st.session_state[_TOKEN_KEY] = secrets.token_urlsafe(16)
     st.session_state[_CASE_KEY] = case
 

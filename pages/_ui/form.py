@@ -68,7 +68,15 @@ FORM_KEYS = (
 
 
 def fill_form(case: Case) -> None:
-    """Give the widgets what the case remembers; to be called before any of them is drawn."""
+    """Give the widgets what the case remembers; to be called before any of them is drawn.
+
+    Widgets that are on screen keep what was typed, unless the whole form was replaced: then each is set, the empty
+    ones too, because a browser holds on to a value that is only forgotten here.
+    """
+    if case.is_form_replaced:
+        for key in FORM_KEYS:
+            st.session_state[key] = case.form.get(key, [] if key == STEPS_KEY else None)
+        case.is_form_replaced = False
     for key, value in case.form.items():
         st.session_state.setdefault(key, value)
 

@@ -69,7 +69,8 @@ def _add_photos(case: Case, pictures: list[tuple[str, bytes]], *, n_free: int) -
     with st.spinner("Looking at the photo"):
         new = [take_in(name, data) for name, data in pictures[:n_free]]
     if case.example_title:
-        case.photos, case.example_title = [], ""
+        # A person's own photo must never be judged with the made-up age and answers of an example.
+        case.photos, case.example_title, case.form, case.is_form_replaced = [], "", {}, True
     case.photos += [photo for photo in new if photo.sha256 not in known]
     if len(pictures) > n_free:
         st.toast(f"Only {MAX_PHOTOS} photos of one spot are used. The others were left out.")
@@ -151,5 +152,6 @@ def _reset(case: Case, photo: Intake) -> None:
 def _offer_removal(case: Case, photo: Intake, index: int) -> None:
     if st.button("Remove this photo", key=f"remove_{index}", icon=":material/delete:", type="tertiary"):
         case.photos.remove(photo)
-        case.example_title = "" if not case.photos else case.example_title
+        if case.example_title:
+            case.example_title, case.form, case.is_form_replaced = "", {}, True
         st.rerun()

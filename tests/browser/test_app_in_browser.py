@@ -204,6 +204,20 @@ def test_clinicians_voice_stands_in_the_address_and_outlives_a_page_change(phone
     assert "voice=clinician" in phone.url
 
 
+def test_start_over_empties_what_the_browser_shows(phone: Page, address: str) -> None:
+    open_page(phone, address)
+    phone.get_by_role("button", name="None of these is true").tap()
+    phone.get_by_label("Age in years").fill("61")
+    phone.get_by_label("Age in years").blur()
+    chosen = phone.locator('[data-testid="stMain"] button[aria-checked="true"]')
+    expect(chosen).to_have_count(9)
+
+    phone.get_by_role("button", name="Start over and delete all of this").tap()
+
+    expect(chosen).to_have_count(0)
+    expect(phone.get_by_label("Age in years")).to_have_value("")
+
+
 def test_answers_outlive_a_visit_to_another_page(phone: Page, address: str) -> None:
     phone.set_viewport_size({"width": 1440, "height": 900})
     open_page(phone, address)

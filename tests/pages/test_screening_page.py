@@ -223,8 +223,12 @@ def test_phone_photo_is_marked_and_never_calms(open_page: OpenPage, fake_model: 
 
 def test_calm_dermoscopic_answer_still_does_not_rule_out_cancer(open_page: OpenPage, fake_model: FakePredictor) -> None:
     fake_model.fixed = (0.001, 0.99, 0.001, 0.001, 0.001, 0.002, 0.002, 0.002)
+    page = choose_dermatoscope(add_photo(open_page("screening"), "a.jpg", jpeg((120, 70, 50))))
+    page.button(key="none_of_these").click().run()
+    page.number_input(key="age").set_value(40)
+    page.selectbox(key="skin_type").set_value(2)
 
-    page = screened(open_page, jpeg(PALE))
+    check(page)
 
     assert step_title(NextStep.WATCH, Voice.PUBLIC) in seen(page)
     assert "This does not rule out cancer." in seen(page)
@@ -312,6 +316,30 @@ def test_change_brings_the_form_back_filled_in(open_page: OpenPage) -> None:
     assert page.segmented_control(key="answer_worried").value == "yes"
     assert page.radio(key="image_type").value == "dermoscopic"
     assert "**a\\.jpg**" in [text.value for text in page.markdown]
+
+
+def test_own_photo_after_an_example_is_not_judged_with_the_examples_answers(open_page: OpenPage) -> None:
+    page = open_page("screening")
+    page.button(key="example_irregular-dark").click().run()
+    page.button(key="change").click().run()
+    assert page.number_input(key="age").value == 67
+
+    add_photo(page, "own.jpg", jpeg())
+
+    assert page.number_input(key="age").value is None
+    assert page.segmented_control(key="answer_changing").value is None
+    assert page.radio(key="image_type").value is None
+    assert [button.label for button in page.button].count("Remove this photo") == 1
+
+
+def test_start_over_while_asking_empties_every_field(open_page: OpenPage) -> None:
+    page = choose_dermatoscope(open_page("screening"))
+    page.number_input(key="age").set_value(61).run()
+
+    page.button(key="start_over").click().run()
+
+    assert page.number_input(key="age").value is None
+    assert page.radio(key="image_type").value is None
 
 
 def test_start_over_deletes_and_can_be_undone(open_page: OpenPage) -> None:
