@@ -362,14 +362,16 @@ def fetch_examples(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to put them in.")] = Path("examples"),
     count: Annotated[int, typer.Option("--count", min=1, max=50, help="How many photos.")] = 6,
     api_url: Annotated[
-        str, typer.Option("--api-url", metavar="URL", help="Of the archive's public interface.")
-    ] = "https://api.isic-archive.com/api/v2",
+        str | None, typer.Option("--api-url", metavar="URL", help="Another address of the archive's interface.")
+    ] = None,
 ) -> None:
     """Download a few public-domain (CC0) dermoscopic photos from the ISIC archive."""
     from .services import isic_examples
 
     with _progress("Fetching") as show:
-        paths = isic_examples.fetch_examples(out, n_photos=count, api_url=api_url, on_progress=show)
+        paths = isic_examples.fetch_examples(
+            out, n_photos=count, api_url=api_url or isic_examples.API_URL, on_progress=show
+        )
     typer.echo(f"{_count(len(paths), 'photo')} in {out}, with their licences in metadata.csv.")
     typer.echo(f"Try: {PROGRAM} screen {out} --metadata {out / 'metadata.csv'}", err=True)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import MetadataError
@@ -99,11 +100,6 @@ class Metadata:
         if self.anatom_site is not None and parse_site(self.anatom_site) != self.anatom_site:
             object.__setattr__(self, "anatom_site", parse_site(self.anatom_site))
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing at all is known."""
-        return self == Metadata()
-
 
 def _check_range(what: str, value: float | None, bounds: tuple[float, float]) -> None:
     if value is None:
@@ -116,7 +112,7 @@ def _check_range(what: str, value: float | None, bounds: tuple[float, float]) ->
         )
 
 
-def metadata_from_row(row: Mapping[str, Any]) -> Metadata:
+def metadata_from_row(row: Mapping[str, Any], *, problems: list[str] | None = None) -> Metadata:
     """Read metadata from one CSV row; columns that are absent or empty are unknown.
 
     Args:
@@ -124,9 +120,11 @@ def metadata_from_row(row: Mapping[str, Any]) -> Metadata:
             ``anatom_site_general``, ``localization``, ``anatom_site`` or ``region``;
             ``clin_size_long_diam_mm``; ``fitzpatrick_skin_type`` or PAD-UFES-20's ``fitspatrick``;
             the history columns by their own names.
+        problems: Where given, a wrong cell does not take the others down: it counts as unknown, and a sentence goes
+            in here.
 
     Raises:
-        MetadataError: If a value cannot be read or cannot be true.
+        MetadataError: Without ``problems``, if a value cannot be read or cannot be true.
 
     >>> metadata_from_row({"age": "45.0", "sex": "F", "localization": "scalp"}).anatom_site
     'scalp'
@@ -135,17 +133,18 @@ def metadata_from_row(row: Mapping[str, Any]) -> Metadata:
     def first(*names: str) -> str | None:
         return next((str(row[n]).strip() for n in names if n in row and not is_unknown(row[n])), None)
 
-    age, size = first("age_approx", "age"), first("clin_size_long_diam_mm")
-    skin = first("fitzpatrick_skin_type", "fitspatrick")
-    sex, site = first("sex", "gender"), first("localization", "anatom_site", "anatom_site_general", "region")
-    return Metadata(
-        age_approx=None if age is None else _number("age in years", age),
-        sex=None if sex is None else _SEX_ALIASES.get(sex.lower(), sex),
-        anatom_site=None if site is None else parse_site(site),
-        clin_size_long_diam_mm=None if size is None else _number("lesion size in mm", size),
-        fitzpatrick_skin_type=None if skin is None else _skin_type(skin),
-        **{name: _yes_no(name, first(name)) for name in HISTORY_FIELDS},
-    )
+    values: dict[str, Any] = {}
+    for name, (columns, parse) in _CELLS.items():
+        text = first(*columns)
+        if text is None:
+            continue
+        try:
+            values |= {name: getattr(Metadata(**{name: parse(text)}), name)}  # checks this value alone
+        except MetadataError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
+    return Metadata(**values)
 
 
 HISTORY_FIELDS = ("personal_hx_skin_cancer", "family_hx_skin_cancer", "high_sun_exposure", "immunosuppressed")
@@ -166,12 +165,21 @@ def _skin_type(text: str) -> int:
     return int(value)
 
 
-def _yes_no(what: str, text: str | None) -> bool | None:
-    if text is None:
-        return None
+def _yes_no(what: str, text: str) -> bool:
     if text.lower() not in _YES_NO:
         raise MetadataError(f"Expected yes or no for {what}, or empty for unknown. Received '{text}'.")
     return _YES_NO[text.lower()]
+
+
+# Field of Metadata -> the columns that may hold it, the first that is filled counts; and how its text is read.
+_CELLS: dict[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {
+    "age_approx": (("age_approx", "age"), partial(_number, "age in years")),
+    "sex": (("sex", "gender"), lambda text: _SEX_ALIASES.get(text.lower(), text)),
+    "anatom_site": (("localization", "anatom_site", "anatom_site_general", "region"), parse_site),
+    "clin_size_long_diam_mm": (("clin_size_long_diam_mm",), partial(_number, "lesion size in mm")),
+    "fitzpatrick_skin_type": (("fitzpatrick_skin_type", "fitspatrick"), _skin_type),
+    **{name: ((name,), partial(_yes_no, name)) for name in HISTORY_FIELDS},
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def read_labels(source: Path | bytes, *, problems: list[str] | None = None) -> l
     Args:
         source: The file, or its bytes.
         problems: Where given, one wrong row does not stop the others: a sentence goes in here, an impossible age, sex
-            or site counts as unknown, and a row without a known diagnosis is left out.
+            or site alone counts as unknown, and a row without a known diagnosis is left out.
 
     Raises:
         TableError: If a required column is missing; without ``problems`` also if a cell is wrong; names the row.
@@ -123,8 +123,8 @@ def read_labels(source: Path | bytes, *, problems: list[str] | None = None) -> l
     rows = read_table(source, what="The labels table")
     key = key_column(rows[0], what="The labels table")
     # A target beats an archive's own wording, which may be "unknown" where nobody took a biopsy.
-    label = next((name for name in ("dx", "target", "diagnosis", "diagnostic") if name in rows[0]), None)
-    if label is None:
+    labels = [name for name in ("dx", "target", "diagnosis", "diagnostic") if name in rows[0]]
+    if not labels:
         raise TableError(
             "The labels table needs a column 'dx' with the diagnosis (or 'target' with 0 or 1). "
             f"Received the columns: {', '.join(rows[0])}. Add or rename the column."
@@ -132,7 +132,9 @@ def read_labels(source: Path | bytes, *, problems: list[str] | None = None) -> l
     photos = []
     for line, row in enumerate(rows, start=2):
         try:
-            photos.append(_labelled_photo(row, key=key, label=label, metadata_problems=problems, line=line))
+            # Row by row: a table joined from two archives may fill dx in some rows, target in the others.
+            label = next((name for name in labels if not is_unknown(row.get(name))), labels[0])
+            photos.append(_labelled_photo(row, key=key, label=label, problems=problems, line=line))
         except (MetadataError, TableError) as error:
             sentence = f"The labels table, line {line}: {error}"
             if problems is None:
@@ -142,7 +144,7 @@ def read_labels(source: Path | bytes, *, problems: list[str] | None = None) -> l
 
 
 def _labelled_photo(
-    row: dict[str, str], *, key: str, label: str, metadata_problems: list[str] | None, line: int
+    row: dict[str, str], *, key: str, label: str, problems: list[str] | None, line: int
 ) -> LabelledPhoto:
     if not row[key]:
         raise TableError(f"Expected a photo's name in '{key}'. The cell is empty.")
@@ -156,13 +158,10 @@ def _labelled_photo(
         if dx == "akiec" and not is_unknown(finer):
             dx = parse_diagnosis(finer)
         is_malignant = ham_code(dx) in HAM_MALIGNANT
-    try:
-        metadata = metadata_from_row(row)
-    except MetadataError as error:
-        if metadata_problems is None:
-            raise
-        metadata_problems.append(f"The labels table, line {line}: {error} Its metadata counts as unknown.")
-        metadata = Metadata()
+    wrong_cells: list[str] | None = None if problems is None else []
+    metadata = metadata_from_row(row, problems=wrong_cells)
+    if problems is not None:
+        problems += [f"The labels table, line {line}: {cell} It counts as unknown." for cell in wrong_cells or ()]
     return LabelledPhoto(
         image_id=photo_stem(row[key]),
         dx=dx,

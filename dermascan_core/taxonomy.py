@@ -149,6 +149,11 @@ _SITE_ALIASES = {
     "head and neck": "head/neck",
     "head": "head/neck",
     "lip": "mucosa",
+    "lips": "mucosa",
+    "mouth": "mucosa",
+    "oral mucosa": "mucosa",
+    "vulva": "mucosa",
+    "penis": "mucosa",
     "nose": "face",
     "forehead": "face",
     "cheek": "face",
@@ -161,6 +166,10 @@ _SITE_ALIASES = {
     "palm": "palms/soles",
     "sole": "palms/soles",
     "under a nail": "nail",
+    "nail bed": "nail",
+    "toenail": "nail",
+    "fingernail": "nail",
+    "subungual": "nail",
     "oral": "mucosa",
 }
 _UNKNOWN_WORDS = frozenset({"", "unknown", "nan", "none", "na", "n/a", "prefer not to say", "not known"})

@@ -42,6 +42,17 @@ def test_target_beats_an_archives_own_wording():
     assert [(p.dx, p.is_malignant) for p in photos] == [("", False), ("", True)]
 
 
+def test_each_row_is_read_by_the_label_it_has():
+    photos = read_labels(b"image_id,dx,target\na,mel,\nb,,1\nc,,0\nd,nv,0\n")
+
+    assert [(p.dx, p.is_malignant) for p in photos] == [("mel", True), ("", True), ("", False), ("nv", False)]
+
+
+def test_row_without_any_label_is_named():
+    with pytest.raises(TableError, match=r"^The labels table, line 3: Expected a diagnosis such as .* Received ''\."):
+        read_labels(b"image_id,dx,target\na,mel,\nb,,\n")
+
+
 def test_columns_of_pad_ufes_20_are_understood():
     (photo,) = read_labels(
         b"img_id,diagnostic,region,gender,fitspatrick,patient_id\nPAT_1.png,ACK,FOREARM,MALE,3.0,P1\n"
@@ -111,15 +122,16 @@ def test_photos_are_found_whatever_their_endings_case(tmp_path):
 
 
 def test_one_wrong_row_does_not_stop_the_others_when_problems_are_collected():
-    data = b"image_id,dx,age\na,mel,300\nb,measles,40\nc,nv,40\n"
+    data = b"image_id,dx,age,sex\na,mel,300,f\nb,measles,40,\nc,nv,40,\n"
     problems = []
 
     photos = read_labels(data, problems=problems)
 
     assert [(p.image_id, p.dx, p.metadata.age_approx) for p in photos] == [("a", "mel", None), ("c", "nv", 40.0)]
+    assert photos[0].metadata == Metadata(sex="female")
     assert problems[0] == (
         "The labels table, line 2: Expected age in years between 0 and 120, or empty for unknown. Received 300.0. "
-        "Correct the value, or leave it empty. Its metadata counts as unknown."
+        "Correct the value, or leave it empty. It counts as unknown."
     )
     assert problems[1].startswith("The labels table, line 3: Expected a diagnosis such as mel, nv,")
     assert problems[1].endswith(

@@ -68,7 +68,7 @@ EXAMPLES: tuple[Example, ...] = (
         f"Even brown mole ({_LABEL})",
         "An oval, evenly coloured patch with a regular net of pigment, on the back of a 34-year-old.",
         ImageType.DERMOSCOPIC,
-        Metadata(age_approx=34, sex="female", anatom_site="back", clin_size_long_diam_mm=5),
+        Metadata(age_approx=34, sex="female", anatom_site="back", clin_size_long_diam_mm=5, fitzpatrick_skin_type=2),
         _NO_TO_ALL,
     ),
     Example(
@@ -76,7 +76,7 @@ EXAMPLES: tuple[Example, ...] = (
         f"Irregular dark lesion ({_LABEL})",
         "A lopsided patch with a ragged border, several browns, black dots and a blue-grey veil; it is said to have changed.",
         ImageType.DERMOSCOPIC,
-        Metadata(age_approx=67, sex="male", anatom_site="back", clin_size_long_diam_mm=11),
+        Metadata(age_approx=67, sex="male", anatom_site="back", clin_size_long_diam_mm=11, fitzpatrick_skin_type=2),
         Answers(changing=True, bleeding=False, under_nail=False, on_mucosa=False, worried=True),
     ),
     Example(
@@ -84,7 +84,7 @@ EXAMPLES: tuple[Example, ...] = (
         f"Red bump ({_LABEL})",
         "A sharply bordered red spot of small blood-filled lakes, with a few hairs across it.",
         ImageType.DERMOSCOPIC,
-        Metadata(age_approx=52, sex="male", anatom_site="chest", clin_size_long_diam_mm=4),
+        Metadata(age_approx=52, sex="male", anatom_site="chest", clin_size_long_diam_mm=4, fitzpatrick_skin_type=2),
         _NO_TO_ALL,
     ),
     Example(
@@ -92,7 +92,7 @@ EXAMPLES: tuple[Example, ...] = (
         f"Bad photo: out of focus ({_LABEL})",
         "The even mole again, out of focus: it shows what happens when a photo cannot be judged.",
         ImageType.DERMOSCOPIC,
-        Metadata(age_approx=34, sex="female", anatom_site="back", clin_size_long_diam_mm=5),
+        Metadata(age_approx=34, sex="female", anatom_site="back", clin_size_long_diam_mm=5, fitzpatrick_skin_type=2),
         _NO_TO_ALL,
     ),
 )

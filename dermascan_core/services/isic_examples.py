@@ -21,7 +21,6 @@ from ..reports.export import safe_cell
 
 API_URL = "https://api.isic-archive.com/api/v2"
 CC0 = "CC-0"
-MAX_PHOTOS = 50
 MAX_PHOTO_BYTES = 20 * 1024 * 1024
 MAX_PAGE_BYTES = 5 * 1024 * 1024
 _TIMEOUT_S = 20.0
@@ -42,7 +41,7 @@ def fetch_examples(
 
     Args:
         out: Folder; made if need be. Photos already there are not fetched again.
-        n_photos: How many, 1 to 50.
+        n_photos: How many, at least 1.
         api_url: Of the archive.
         timeout_s: For each request.
         on_progress: Called with (done, total).

@@ -19,7 +19,8 @@ def test_every_example_says_that_it_is_generated_and_fills_the_form(example: Exa
     assert "Generated picture, not a real lesion" in example.title
     assert example.image_type is ImageType.DERMOSCOPIC
     assert isinstance(example.metadata, Metadata)
-    assert not example.metadata.is_empty
+    assert example.metadata.age_approx is not None
+    assert example.metadata.fitzpatrick_skin_type is not None  # without it, no example could be answered calmly
     assert example.answers != Answers()
     assert example.description.endswith(".")
 
