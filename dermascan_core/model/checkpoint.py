@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import WeightsError
-from .manifest import Manifest, file_sha256
+from .manifest import DECISION_FIELDS, Manifest, file_sha256
 from .metadata_branch import MetadataEncoder
 
 if TYPE_CHECKING:
     import keras
 
 
-def save_weights(model: keras.Model, path: Path) -> None:
-    """Write the network with its serving outputs and without optimizer state, whole or not at all."""
+_DECISIONS_FILE = "dermascan.json"  # inside the .keras archive, beside Keras' own files
+
+
+def save_weights(model: keras.Model, path: Path, manifest: Manifest) -> None:
+    """Write the network with its serving outputs and without optimizer state, whole or not at all.
+
+    The manifest's decision fields go into the archive, so that neither file can be changed alone.
+    """
     from .dual_branch import serving_model
 
     partial = path.with_name(f"partial-{path.name}")
     serving_model(model).save(partial)
+    with zipfile.ZipFile(partial, "a") as archive:
+        archive.writestr(_DECISIONS_FILE, json.dumps(_decisions(manifest)))
     os.replace(partial, path)
 
 
@@ -61,15 +71,16 @@ def load_weights(manifest: Manifest, path: Path) -> keras.Model:
         "metadata columns": metadata_shape[-1],
         "classes": model.outputs[0].shape[-1],
     }
+    found |= _read_decisions(path)
     expected = {
         "input_px": manifest.preprocess.input_px,
         "metadata columns": MetadataEncoder(manifest.metadata_fields).width,
         "classes": len(manifest.codes),
-    }
+    } | _decisions(manifest)
     differing = [
-        f"{name}: manifest {expected[name]}, weights {found[name]}"
+        f"{name}: manifest {expected[name]}, weights {found.get(name)}"
         for name in expected
-        if expected[name] != found[name]
+        if expected[name] != found.get(name)
     ]
     if differing:
         raise WeightsError(
@@ -77,3 +88,18 @@ def load_weights(manifest: Manifest, path: Path) -> keras.Model:
             "Restore both from the same release."
         )
     return model
+
+
+def _decisions(manifest: Manifest) -> dict[str, Any]:
+    """The decision fields as they come back from JSON."""
+    values = manifest.to_dict()
+    plain: dict[str, Any] = json.loads(json.dumps({name: values[name] for name in DECISION_FIELDS}))
+    return plain
+
+
+def _read_decisions(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        if _DECISIONS_FILE not in archive.namelist():
+            return {}
+        decisions: dict[str, Any] = json.loads(archive.read(_DECISIONS_FILE))
+        return decisions

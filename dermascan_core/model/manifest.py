@@ -15,6 +15,18 @@ from ..imaging.preprocess import PreprocessConfig
 from ..taxonomy import CLASS_BY_CODE, HAM_CODES, ham_code
 
 FORMAT = 1
+# What turns logits into an answer. These stand inside the weights file too, and must agree with the manifest.
+DECISION_FIELDS = (
+    "codes",
+    "preprocess",
+    "metadata_fields",
+    "class_shares",
+    "sampling_shares",
+    "temperature",
+    "threshold",
+    "conformal",
+    "n_views",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +101,9 @@ def load_manifest(path: Path) -> Manifest:
         ) from error
     except ValueError as error:
         raise WeightsError(f"The manifest '{path.name}' is not JSON: {error}. Restore it from the release.") from error
-    if data.get("format") != FORMAT:
-        raise WeightsError(
-            f"Expected manifest format {FORMAT} in '{path.name}'. Received {data.get('format')}. Update the program."
-        )
+    found = data.get("format") if isinstance(data, dict) else type(data).__name__
+    if found != FORMAT:
+        raise WeightsError(f"Expected manifest format {FORMAT} in '{path.name}'. Received {found}. Update the program.")
     names = {name for name in Manifest.__slots__ if name not in ("data", "training", "metrics")}
     if missing := sorted(names - set(data)):
         raise WeightsError(f"The manifest '{path.name}' lacks {', '.join(missing)}. Restore it from the release.")
@@ -118,6 +129,11 @@ def _check(manifest: Manifest, path: Path) -> None:
         (manifest.name != path.stem, f"the name '{manifest.name}', but the file is '{path.name}'"),
         (not manifest.temperature > 0, f"the temperature {manifest.temperature}"),
         (not 0 <= manifest.threshold <= 1, f"the threshold {manifest.threshold}"),
+        (not 1 <= manifest.n_views <= 8, f"{manifest.n_views} views"),
+        (
+            any(set(manifest.conformal.get(level, ())) != set(HAM_CODES) for level in ("90", "95")),
+            f"prediction sets for {', '.join(manifest.conformal) or 'no level'}; 90 and 95 with every class are needed",
+        ),
     ]
     for is_wrong, what in problems:
         if is_wrong:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,11 +30,18 @@ class Dataset:
         photos: Rows whose photo exists.
         files: image_id -> file.
         split_sha256: Hash of (image_id, group, split, fold) over all rows, so that a run can name its split.
+        missing: Rows whose photo does not exist.
     """
 
     photos: tuple[LabelledPhoto, ...]
     files: dict[str, Path]
     split_sha256: str
+    missing: tuple[LabelledPhoto, ...] = ()
+
+    @property
+    def is_shipped_split(self) -> bool:
+        """Whether this is HAM10000 by the split that ships with the project."""
+        return self.split_sha256 == split_sha256(_shipped_rows().values())
 
     def part(self, *, split: str, folds: set[str] | None = None) -> list[LabelledPhoto]:
         """Return the rows of one split, or of some folds within it."""
@@ -62,7 +69,12 @@ def load_dataset(folders: Path | Sequence[Path]) -> Dataset:
             "Rename them, or leave one of the data sets out."
         )
     files = {image_id: path for _, found in parts for image_id, path in found.items()}
-    return Dataset(tuple(p for p in photos if p.image_id in files), files, split_sha256(photos))
+    return Dataset(
+        photos=tuple(p for p in photos if p.image_id in files),
+        files=files,
+        split_sha256=split_sha256(photos),
+        missing=tuple(p for p in photos if p.image_id not in files),
+    )
 
 
 def _load_folder(folder: Path) -> tuple[list[LabelledPhoto], dict[str, Path]]:
@@ -73,6 +85,11 @@ def _load_folder(folder: Path) -> tuple[list[LabelledPhoto], dict[str, Path]]:
             "Make them with: python -m dermascan_core data import ham10000 --help"
         )
     photos = read_labels(table)
+    if n_unnamed := sum(not p.dx for p in photos):
+        raise DatasetError(
+            f"Expected a diagnosis (dx) for every photo in '{table}'. {n_unnamed} only say malignant or not (target). "
+            "They cannot teach classes: name their diagnosis, or take the rows out."
+        )
     if not any(p.split for p in photos):
         photos = _join_shipped_split(photos)
     files = find_photos(folder / "images", [p.image_id for p in photos])
@@ -81,19 +98,28 @@ def _load_folder(folder: Path) -> tuple[list[LabelledPhoto], dict[str, Path]]:
     return photos, files
 
 
-def split_sha256(photos: Sequence[LabelledPhoto]) -> str:
+def split_sha256(photos: Iterable[LabelledPhoto]) -> str:
     """Return the hash that names a split: SHA-256 over the sorted (image_id, group, split, fold)."""
     lines = sorted(f"{p.image_id},{group_of(p)},{p.split},{p.fold}" for p in photos)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _join_shipped_split(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
-    shipped: dict[str, dict[str, str]] = {}
+def _shipped_rows() -> dict[str, LabelledPhoto]:
+    """image_id -> row of the shipped split; without diagnosis."""
+    rows = {}
     for path in sorted(SHIPPED_SPLITS.glob("*.csv")):
         with path.open(newline="", encoding="utf-8") as file:
-            shipped |= {row["image_id"]: row for row in csv.DictReader(file)}
+            for row in csv.DictReader(file):
+                rows[row["image_id"]] = LabelledPhoto(
+                    row["image_id"], "", False, lesion_id=row["lesion_id"], split=row["split"], fold=row["fold"]
+                )
+    return rows
+
+
+def _join_shipped_split(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
+    shipped = _shipped_rows()
     joined = [
-        replace(p, split=row["split"], fold=row["fold"], lesion_id=p.lesion_id or row["lesion_id"])
+        replace(p, split=row.split, fold=row.fold, lesion_id=p.lesion_id or row.lesion_id)
         for p in photos
         if (row := shipped.get(p.image_id))
     ]

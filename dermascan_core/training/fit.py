@@ -1,7 +1,7 @@
 """One training run: frozen warm-up, then every layer, resumable after a kill at the last whole epoch.
 
 A run's folder holds ``run.json`` (recipe, data, split hash), ``epochs.csv`` (one line an epoch), ``best.keras``,
-``last.keras`` with the optimizer's state, and ``tensorboard/``.
+``last.keras`` with the optimizer's state, ``average.npz`` with the last epochs' mean, and ``tensorboard/``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ..model.metadata_branch import FIELD_WIDTHS, MetadataEncoder
 from ..tables import LabelledPhoto
 from ..taxonomy import CLASS_BY_CODE
 from .augmentation import AugmentationConfig
+from .averaging import RunningAverage
 from .data import Dataset, class_codes, class_counts, load_dataset, load_squares, targets
 from .presets import Preset
 from .sampling import BalancedBatches, sampling_shares
@@ -71,11 +72,14 @@ def train(
         DatasetError: If the data leak, are empty, or differ from those of the run to resume.
     """
     dataset = load_dataset(data)
+    if dataset.missing:
+        _logger.warning("%d rows of the table have no photo and are left out", len(dataset.missing))
     train_photos, val_photos = split_fold(dataset, fold)
     codes = class_codes(train_photos)
     encoder = MetadataEncoder(known_fields(train_photos))
     record = {
         "preset": preset.to_dict(),
+        "data": [Path(folder).name for folder in ([data] if isinstance(data, Path) else data)],
         "fold": fold,
         "codes": list(codes),
         "metadata_fields": list(encoder.fields),
@@ -155,17 +159,23 @@ def _start_or_check(out: Path, record: dict[str, Any], *, resume: bool) -> None:
         before = json.loads(path.read_text())
         # Epochs and patience may change on the way: a run can be shortened or prolonged.
         for name in ("fold", "codes", "metadata_fields", "split_sha256"):
-            if before[name] != record[name]:
-                raise DatasetError(
-                    f"The run in '{out}' was started with {name} {before[name]}; now it is {record[name]}. "
-                    "Resume with the same data and fold, or start a new run in another folder."
-                )
+            _refuse_change(out, name, before[name], record[name])
+        for name in set(before["preset"]) - {"epochs", "patience", "average_epochs", "pretrained"}:
+            _refuse_change(out, name, before["preset"][name], record["preset"].get(name))
     elif resume:
         raise DatasetError(f"Expected a run to resume in '{out}'. There is none. Start it without --resume.")
     elif path.is_file():
         raise DatasetError(f"'{out}' already holds a run. Go on with --resume, or choose another folder.")
     out.mkdir(parents=True, exist_ok=True)
     _write_json(path, record)
+
+
+def _refuse_change(out: Path, name: str, before: Any, now: Any) -> None:
+    if before != now:
+        raise DatasetError(
+            f"The run in '{out}' was started with {name} {before}; now it is {now}. "
+            "Resume with the same data, fold and recipe, or start a new run in another folder."
+        )
 
 
 def _run_stages(
@@ -203,7 +213,13 @@ def _run_stages(
             _compile(model, preset, rate, n_steps=(last_epoch - first) * len(batches), is_full=is_full)
         elif is_full:
             _reset_horizon(model, preset, rate, n_steps=(last_epoch - preset.warmup_epochs) * len(batches))
-        epoch_end = _EpochEnd(out, validation, patience=preset.patience if is_full else 10**9)
+        epoch_end = _EpochEnd(
+            out,
+            validation,
+            patience=preset.patience if is_full else 10**9,
+            average=RunningAverage(out / "average.npz"),
+            average_from=last_epoch - preset.average_epochs + 1 if is_full else 10**9,
+        )
         model.fit(
             batches,
             initial_epoch=first,
@@ -298,9 +314,12 @@ class _Validation:
 class _EpochEnd(keras.callbacks.Callback):
     """After each epoch: validate, log, checkpoint; stop when nothing got better for ``patience`` epochs."""
 
-    def __init__(self, out: Path, validation: _Validation, *, patience: int) -> None:
+    def __init__(
+        self, out: Path, validation: _Validation, *, patience: int, average: RunningAverage, average_from: int
+    ) -> None:
         super().__init__()
         self.out, self.validation, self.patience = out, validation, patience
+        self.average, self.average_from = average, average_from
         self.started = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -319,6 +338,8 @@ class _EpochEnd(keras.callbacks.Callback):
             state |= {"best": measures, "best_epoch": epoch + 1}
             _save(self.model, self.out / "best.keras")
         _append_row(self.out / "epochs.csv", {"epoch": epoch + 1, **row})
+        if epoch + 1 >= self.average_from:
+            self.average.add(epoch + 1, self.model.get_weights())
         _save(self.model, self.out / "last.keras")
         state["epoch"] = epoch + 1
         _write_json(self.out / "state.json", state)

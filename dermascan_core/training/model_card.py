@@ -82,11 +82,19 @@ def _training(manifest: Manifest) -> str:
         n for n in ("loss", "accuracy", "val_macro_auc", "val_malignant_auc", "val_balanced_accuracy") if n in epochs[0]
     ]
     rows = [[f"{row['epoch']:.0f}", *(f"{row[name]:.3f}" for name in names)] for row in epochs]
+    candidates = [
+        [name, *(f"{value:.4f}" for value in measures.values())]
+        for name, measures in manifest.training["candidates"].items()
+    ]
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key != "pretrained")
     return f"""## Training
 
-Recipe: {settings}. Started from ImageNet weights; every layer was trained after the warm-up. Best epoch:
-{manifest.training["best_epoch"]}. Validation figures here are of single views, before calibration:
+Recipe: {settings}. Started from ImageNet weights; every layer was trained after the warm-up. Kept: {manifest.training["kept"]}.
+Of what the run offered, validated as served (views averaged), the highest mean of the three measures was kept:
+
+{_table(["weights", "macro AUC", "malignant AUC", "balanced accuracy"], candidates)}
+
+By epoch (the validation figures here are of single views, before calibration, over the network's own classes):
 
 {_table(["epoch", *names], rows)}"""
 

@@ -27,6 +27,8 @@ class Preset:
             field of it.
         dropout: Of the fused features.
         patience: Epochs without a better validation score before stopping.
+        average_epochs: How many of the last epochs' weights are averaged; ``release`` keeps the mean where it validates
+            better.
         seed: Of every random choice.
     """
 
@@ -46,6 +48,7 @@ class Preset:
     metadata_drop_field: float = 0.15
     dropout: float = 0.3
     patience: int = 8
+    average_epochs: int = 6
     seed: int = 20
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,7 +60,7 @@ PRESETS: dict[str, Preset] = {
     "mobilenet_v2": Preset("mobilenet_v2"),
     "nasnet_mobile": Preset("nasnet_mobile"),
     # A recipe for tests and first tries: small enough for a minute on two cores, too small to be useful.
-    "smoke": Preset("mobilenet_v2", pretrained="none", input_px=64, batch_size=8, epochs=1),
+    "smoke": Preset("mobilenet_v2", pretrained="none", input_px=64, batch_size=8, epochs=1, average_epochs=2),
 }
 
 

@@ -47,7 +47,8 @@ def publish_release(
     manifest = load_manifest(path)
     predictor = EnginePredictor(manifest, KerasEngine.load(manifest, weights_dir / f"{name}.keras"))
     dataset = load_dataset(data)
-    photos = dataset.part(split="test")
+    # Rows without a photo are evaluated too: ``evaluate`` counts them as missing instead of passing them over.
+    photos = [*dataset.part(split="test"), *(p for p in dataset.missing if p.split == "test")]
     metrics: dict[str, Mapping[str, Any]] = {}
     for evaluation, use_metadata in EVALUATIONS.items():
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,32 @@ import numpy.typing as npt
 
 from ..domain import Metadata, Prediction
 from ..errors import DatasetError
+from ..evaluation.metrics import balanced_accuracy, macro_auc, roc_auc
 from ..imaging.preprocess import PreprocessConfig
 from ..model.checkpoint import save_weights
 from ..model.dual_branch import serving_model
 from ..model.keras_engine import KerasEngine
 from ..model.manifest import Manifest, file_sha256, save_manifest
 from ..model.metadata_branch import MetadataEncoder
-from ..model.predictor import make_prediction
+from ..model.predictor import ham_matrix, make_prediction
 from ..model.views import N_VIEWS, make_views
 from ..tables import LabelledPhoto
 from ..taxonomy import HAM_CODES, HAM_MALIGNANT, ham_code
-from ..trust.calibration import fit_temperature
+from ..trust.calibration import calibrate_logits, fit_temperature
 from ..trust.conformal import fit_set_thresholds
-from .data import load_dataset, load_squares, targets
+from .averaging import RunningAverage, Weights
+from .data import Dataset, load_dataset, load_squares, targets
 from .fit import split_fold
 
 Array = npt.NDArray[np.floating]
 SENSITIVITY_GOAL = 0.95
 WEIGHTS_LICENCE = "CC BY-NC 4.0 (non-commercial, as the HAM10000 photos they were trained on)"
+HAM10000_PROVENANCE = {
+    "name": "HAM10000",
+    "source": "Tschandl et al. (2018), https://doi.org/10.1038/sdata.2018.161",
+    "licence": "CC BY-NC 4.0",
+}
+OWN_DATA = {"source": "the trainer's own", "licence": "not stated"}
 Progress = Callable[[str, int, int], None]
 
 
@@ -59,7 +68,7 @@ def make_release(
     version: str = "1",
     on_progress: Progress = lambda what, done, total: None,
 ) -> Manifest:
-    """Write the weights and the manifest of a run's best epoch.
+    """Write the weights and the manifest of what a run offers and validates best; see ``candidate_weights``.
 
     Args:
         run: Folder of a finished ``train``.
@@ -85,11 +94,17 @@ def make_release(
     squares = load_squares(dataset, photos, config, cache_dir=run / "cache")
     model = keras.saving.load_model(run / "best.keras", compile=False)
     encoder = MetadataEncoder(tuple(record["metadata_fields"]))
-    logits = view_logits(model, squares, [p.metadata for p in photos], encoder=encoder, on_progress=on_progress)
-
-    temperature = fit_temperature(
-        logits, targets(photos, codes).argmax(axis=1), class_shares=shares[0], sampling_shares=shares[1]
+    y_true = targets(photos, codes).argmax(axis=1)
+    kept, measured, logits = _keep_best_weights(
+        model,
+        candidate_weights(run, model.get_weights(), best_epoch=state["best_epoch"]),
+        lambda name: view_logits(
+            model, squares, [p.metadata for p in photos], encoder=encoder, on_progress=partial(on_progress, name)
+        ),
+        lambda found: measure_candidate(found, y_true, codes, shares),
     )
+    temperature = fit_temperature(logits, y_true, class_shares=shares[0], sampling_shares=shares[1])
+    no_sets = dict.fromkeys(HAM_CODES, 0.0)
     draft = Manifest(
         name=name,
         version=version,
@@ -102,30 +117,96 @@ def make_release(
         temperature=temperature,
         threshold=0.5,
         threshold_rule="not chosen yet",
-        conformal={"90": dict.fromkeys(HAM_CODES, 0.0), "95": dict.fromkeys(HAM_CODES, 0.0)},
+        conformal={"90": no_sets, "95": no_sets},
         n_views=N_VIEWS,
-        licence=WEIGHTS_LICENCE,
+        licence=WEIGHTS_LICENCE if dataset.is_shipped_split else "that of the data they were trained on",
         sha256="",
     )
     predictions = [make_prediction(one, draft) for one in logits]
     point = choose_threshold(predictions, photos)
-    weights_dir.mkdir(parents=True, exist_ok=True)
-    weights = weights_dir / f"{name}.keras"
-    save_weights(model, weights)
-    manifest = Manifest(
-        **{field: getattr(draft, field) for field in Manifest.__slots__}
-        | {
-            "threshold": point.threshold,
-            "threshold_rule": point.rule,
-            "conformal": _fit_sets(predictions, photos),
-            "sha256": file_sha256(weights),
-            "data": _describe_data(record, dataset.split_sha256, photos, point),
-            "training": {"recipe": record["preset"], "best_epoch": state["best_epoch"], "epochs": _read_epochs(run)}
-            | {key: record[key] for key in ("app_version", "keras_version", "backend")},
-        }
+    manifest = replace(
+        draft,
+        threshold=point.threshold,
+        threshold_rule=point.rule,
+        conformal=_fit_sets(predictions, photos),
+        data=_describe_data(record, dataset, photos, point),
+        training={
+            "recipe": record["preset"],
+            "best_epoch": state["best_epoch"],
+            "kept": kept,
+            "candidates": measured,
+            "epochs": _read_epochs(run),
+            **{key: record[key] for key in ("app_version", "keras_version", "backend")},
+        },
     )
+    weights_dir.mkdir(parents=True, exist_ok=True)
+    path = weights_dir / f"{name}.keras"
+    save_weights(model, path, manifest)
+    manifest = replace(manifest, sha256=file_sha256(path))
     save_manifest(manifest, weights_dir / f"{name}.json")
     return manifest
+
+
+def _keep_best_weights(
+    model: keras.Model,
+    candidates: Mapping[str, Weights],
+    predict: Callable[[str], Array],
+    measure: Callable[[Array], dict[str, float]],
+) -> tuple[str, dict[str, dict[str, float]], Array]:
+    """Try every candidate and leave the one with the highest mean measure in the model.
+
+    Returns:
+        Its name, every candidate's measures, and its logits.
+    """
+    measured, logits = {}, {}
+    for name, weights in candidates.items():
+        model.set_weights(weights)
+        logits[name] = predict(name)
+        measured[name] = measure(logits[name])
+    kept = max(measured, key=lambda name: float(np.mean(list(measured[name].values()))))
+    model.set_weights(candidates[kept])
+    return kept, measured, logits[kept]
+
+
+def candidate_weights(run: Path, best: Weights, *, best_epoch: int) -> dict[str, Weights]:
+    """Return what a run offers for release: its best epoch, the mean of its last ones, and the midpoint of both.
+
+    Reference: Izmailov et al. (2018), https://arxiv.org/abs/1803.05407; Wortsman et al. (2022),
+    https://arxiv.org/abs/2203.05482
+    """
+    candidates: dict[str, Weights] = {f"epoch {best_epoch}": best}
+    average = RunningAverage(run / "average.npz")
+    if len(average.epochs) > 1:
+        mean, span = average.mean(), f"epochs {average.epochs[0]} to {average.epochs[-1]}"
+        candidates[f"mean of {span}"] = mean
+        candidates[f"midpoint of epoch {best_epoch} and the mean of {span}"] = [
+            np.asarray((a + b) / 2, np.float32) for a, b in zip(best, mean, strict=True)
+        ]
+    return candidates
+
+
+def measure_candidate(
+    logits: Array, y_true: npt.NDArray[np.integer], codes: Sequence[str], shares: tuple[Array, Array]
+) -> dict[str, float]:
+    """Return macro AUC, malignant AUC and balanced accuracy as served: views averaged, in the seven codes.
+
+    Args:
+        logits: Array (n_photos, n_views, n_classes).
+        y_true: Labels (n_photos,), positions in ``codes``.
+        codes: Class codes of the logits.
+        shares: Class shares of the archive, and of the training draws.
+    """
+    by_view = calibrate_logits(logits, temperature=1.0, class_shares=shares[0], sampling_shares=shares[1])
+    to_ham = ham_matrix(codes)
+    ham, truth = by_view.mean(axis=1) @ to_ham, to_ham[y_true].argmax(axis=1)
+    ham_shares = shares[0] @ to_ham
+    weight = np.divide(1.0, ham_shares, out=np.zeros_like(ham_shares), where=ham_shares > 0)
+    is_malignant = np.array([code in HAM_MALIGNANT for code in HAM_CODES])
+    return {
+        "macro_auc": macro_auc(truth, ham),
+        "malignant_auc": roc_auc(is_malignant[truth], ham[:, is_malignant].sum(axis=1)),
+        "balanced_accuracy": balanced_accuracy(truth, (ham * weight).argmax(axis=1)),
+    }
 
 
 def view_logits(
@@ -134,7 +215,7 @@ def view_logits(
     metadata: Sequence[Metadata],
     *,
     encoder: MetadataEncoder,
-    on_progress: Progress = lambda what, done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Array:
     """Return the logits of every photo's eight views: array (n_photos, 8, n_classes)."""
     engine = KerasEngine(serving_model(model))
@@ -143,7 +224,7 @@ def view_logits(
     for index, square in enumerate(squares):
         images = make_views(np.asarray(square)).astype(np.float32)
         logits.append(engine.run(images, np.repeat(encoded[index : index + 1], N_VIEWS, axis=0))[0])
-        on_progress("validation", index + 1, len(squares))
+        on_progress(index + 1, len(squares))
     return np.stack(logits)
 
 
@@ -154,7 +235,7 @@ def choose_threshold(predictions: Sequence[Prediction], photos: Sequence[Labelle
         DatasetError: If the photos hold no melanoma.
     """
     p_malignant = np.array([p.p_malignant for p in predictions])
-    is_malignant = np.array([ham_code(p.dx) in HAM_MALIGNANT for p in photos])
+    is_malignant = np.array([p.is_malignant for p in photos])
     is_melanoma = np.array([p.dx == "mel" for p in photos])
     if not is_melanoma.any():
         raise DatasetError("Expected melanoma photos in the validation fold, to choose a threshold. There are none.")
@@ -182,13 +263,13 @@ def _fit_sets(predictions: Sequence[Prediction], photos: Sequence[LabelledPhoto]
 
 
 def _describe_data(
-    record: Mapping[str, Any], split_sha256: str, validation: Sequence[LabelledPhoto], point: OperatingPoint
+    record: Mapping[str, Any], dataset: Dataset, validation: Sequence[LabelledPhoto], point: OperatingPoint
 ) -> dict[str, Any]:
+    # Only the shipped split is known to be HAM10000; of any other data nothing is claimed but its folder names.
+    provenance = HAM10000_PROVENANCE if dataset.is_shipped_split else OWN_DATA | {"name": ", ".join(record["data"])}
     return {
-        "name": "HAM10000",
-        "source": "Tschandl et al. (2018), https://doi.org/10.1038/sdata.2018.161",
-        "licence": "CC BY-NC 4.0",
-        "split_sha256": split_sha256,
+        **provenance,
+        "split_sha256": dataset.split_sha256,
         "validation_fold": record["fold"],
         "n_train": record["n_train"],
         "n_validation": record["n_validation"],

@@ -6,12 +6,13 @@ from dermascan_core.errors import WeightsError
 from dermascan_core.imaging.preprocess import PreprocessConfig
 from dermascan_core.model.checkpoint import check_weights_file, load_weights, save_weights
 from dermascan_core.model.manifest import file_sha256
+from tests.fakes import CODES
 
 
 @pytest.fixture(scope="module")
 def saved(tiny_network, tiny_manifest, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.keras"
-    save_weights(tiny_network, path)
+    save_weights(tiny_network, path, tiny_manifest)
     return dataclasses.replace(tiny_manifest, sha256=file_sha256(path)), path
 
 
@@ -58,6 +59,22 @@ def test_manifest_of_another_shape_names_the_values_that_differ(saved):
         "input_px: manifest 96, weights 64; metadata columns: manifest 3, weights 30; classes: manifest 7, weights 8"
         in str(error.value)
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"codes": ("nv", "mel", *CODES[2:])}, "codes: manifest ['nv', 'mel',"),
+        ({"threshold": 0.9}, "threshold: manifest 0.9, weights 0.2"),
+        ({"temperature": 3.0}, "temperature: manifest 3.0, weights 1.0"),
+    ],
+)
+def test_manifest_changed_alone_stops_loading_and_names_the_values(saved, change, named):
+    manifest, path = saved
+
+    with pytest.raises(WeightsError) as error:
+        load_weights(dataclasses.replace(manifest, **change), path)
+    assert named in str(error.value)
 
 
 def test_file_that_is_no_keras_archive_is_said(saved, tmp_path):

@@ -40,6 +40,8 @@ def test_ham_shares_sum_the_classes_behind_each_code():
         ({"temperature": 0}, "holds the temperature 0"),
         ({"threshold": 1.5}, "holds the threshold 1.5"),
         ({"preprocess": {}}, "cannot be understood: 'input_px'"),
+        ({"n_views": 0}, "holds 0 views"),
+        ({"conformal": {"90": {}}}, "90 and 95 with every class are needed"),
     ],
 )
 def test_manifest_that_contradicts_itself_stops_loading(path, change, message):
@@ -56,6 +58,14 @@ def test_missing_manifest_and_broken_json_are_said(tmp_path, path):
     path.write_text("{")
     with pytest.raises(WeightsError, match="is not JSON"):
         load_manifest(path)
+
+
+def test_json_that_is_no_object_is_said(path):
+    path.write_text("[1]")
+
+    with pytest.raises(WeightsError) as error:
+        load_manifest(path)
+    assert str(error.value) == "Expected manifest format 1 in 'fake.json'. Received list. Update the program."
 
 
 def test_missing_field_is_named(path):

@@ -175,3 +175,11 @@ def test_photo_that_lies_in_two_data_sets_is_refused(tmp_path):
         "Expected every photo once. 1 names occur more than once, such as a1. "
         "Rename them, or leave one of the data sets out."
     )
+
+
+def test_rows_that_only_say_malignant_or_not_cannot_train(tmp_path):
+    folder = _write(tmp_path / "a", [_row("a1", "L1")])
+    (folder / "metadata.csv").write_text("image_id,target,split,fold\na1,1,train,0\n")
+
+    with pytest.raises(DatasetError, match="1 only say malignant or not"):
+        load_dataset(folder)

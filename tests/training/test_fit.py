@@ -51,9 +51,17 @@ def test_resumed_run_goes_on_after_the_last_whole_epoch(finished_run, generated_
 
 def test_resuming_with_another_fold_is_refused(finished_run, generated_dataset, smoke_preset):
     with pytest.raises(
-        DatasetError, match=r"was started with fold 0; now it is 1\. Resume with the same data and fold"
+        DatasetError, match=r"was started with fold 0; now it is 1\. Resume with the same data, fold and recipe"
     ):
         train(smoke_preset, data=generated_dataset, out=finished_run, fold=1, resume=True)
+
+
+def test_resuming_with_another_recipe_is_refused_and_the_record_stays(finished_run, generated_dataset, smoke_preset):
+    before = (finished_run / "run.json").read_text()
+
+    with pytest.raises(DatasetError, match=r"was started with balance 0\.5; now it is 0\.9"):
+        train(override(smoke_preset, ["balance=0.9"]), data=generated_dataset, out=finished_run, resume=True)
+    assert (finished_run / "run.json").read_text() == before
 
 
 def test_run_is_never_overwritten(finished_run, generated_dataset, smoke_preset):

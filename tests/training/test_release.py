@@ -9,7 +9,8 @@ from dermascan_core.errors import DatasetError
 from dermascan_core.model.predictor import prediction_from_views
 from dermascan_core.services.models import load_predictor
 from dermascan_core.tables import LabelledPhoto
-from dermascan_core.training.release import choose_threshold, make_release
+from dermascan_core.training.averaging import RunningAverage
+from dermascan_core.training.release import candidate_weights, choose_threshold, make_release, measure_candidate
 from tests.fakes import CODES, fake_manifest
 from tests.training.conftest import dataset_rows, write_dataset
 
@@ -42,7 +43,15 @@ def test_manifest_says_how_it_was_fitted(released, finished_run):
     assert manifest.training["best_epoch"] in (1, 2)
     assert len(manifest.training["epochs"]) == 2
     assert manifest.data["validation_at_threshold"]["malignant_sensitivity"] >= 0.95
-    assert "non-commercial" in manifest.licence
+    assert manifest.training["kept"] in manifest.training["candidates"]
+
+
+def test_release_from_other_data_claims_no_archive(released, generated_dataset):
+    manifest, _ = released
+
+    assert manifest.data["name"] == generated_dataset.name
+    assert manifest.data["licence"] == "not stated"
+    assert "HAM10000" not in manifest.licence
 
 
 def test_release_with_another_split_is_refused(finished_run, tmp_path):
@@ -59,6 +68,32 @@ def test_unfinished_run_is_refused(finished_run, generated_dataset, tmp_path):
 
     with pytest.raises(DatasetError, match="has not finished one epoch yet"):
         make_release(run, data=generated_dataset, name="tiny", weights_dir=tmp_path / "weights")
+
+
+def test_run_offers_its_best_epoch_the_mean_of_its_last_ones_and_their_midpoint(tmp_path):
+    average = RunningAverage(tmp_path / "average.npz")
+    average.add(3, [np.array([2.0])])
+    average.add(4, [np.array([4.0])])
+
+    offered = candidate_weights(tmp_path, [np.array([1.0])], best_epoch=2)
+
+    assert {name: w[0].tolist() for name, w in offered.items()} == {
+        "epoch 2": [1.0],
+        "mean of epochs 3 to 4": [3.0],
+        "midpoint of epoch 2 and the mean of epochs 3 to 4": [2.0],
+    }
+
+
+def test_candidates_are_measured_as_they_are_served():
+    """Perfect logits score 1 in all three measures; the AK and SCC of one HAM code are not told apart."""
+    codes = ("mel", "nv", "ak", "scc")
+    y_true = np.array([0, 0, 1, 1, 2, 3])
+    logits = np.eye(4)[[0, 0, 1, 1, 3, 2]][:, None] * 9.0
+    even = np.full(4, 0.25)
+
+    measured = measure_candidate(logits, y_true, codes, (even, even))
+
+    assert measured == {"macro_auc": 1.0, "malignant_auc": 1.0, "balanced_accuracy": 1.0}
 
 
 def _prediction(p_mel, p_bcc=0.0):
