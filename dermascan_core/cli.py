@@ -149,7 +149,7 @@ def _say_batch(summary: BatchSummary, n_others: int) -> None:
     others = f" {_count(n_others, 'other file')} left out." if n_others else ""
     typer.echo(f"{_count(summary.n_photos, 'photo')}{resumed}: {statuses}.{others}", err=True)
     for sentence in summary.metadata_errors:
-        typer.echo(f"Metadata not used: {sentence}", err=True)
+        typer.echo(sentence, err=True)
     if summary.unused_rows:
         typer.echo(f"{_count(len(summary.unused_rows), 'metadata row')} matched no photo.", err=True)
     typer.echo(DISCLAIMER, err=True)

@@ -291,7 +291,7 @@ class PhotoScreening:
     Attributes:
         name: File name as given; untrusted text.
         status: answered, unsure or refused.
-        reason: Why it was refused or is unsure; None when answered.
+        reason: Why it was refused or is unsure, or (in a batch) what of its metadata was not used; else None.
         quality: The quality report; None when the photo could not be decoded.
         crop: The square that the network saw; None when refused before cropping.
         prediction: With the metadata given; None when refused.

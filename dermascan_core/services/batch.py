@@ -1,4 +1,4 @@
-"""Screens many photos: finds the files, reads the metadata table, writes one line a photo as it goes, ranks them."""
+"""Screens many photos: finds the files, writes one line a photo as it goes, ranks them."""
 
 from __future__ import annotations
 
@@ -10,32 +10,16 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..domain import (
-    HISTORY_FIELDS,
-    Answers,
-    ImageType,
-    Metadata,
-    NextStep,
-    PhotoScreening,
-    Reason,
-    Screening,
-    Status,
-    metadata_from_row,
-)
-from ..errors import DatasetError, MetadataError, PhotoError, PhotoTooLargeError, TableError, UnreadablePhotoError
+from ..domain import Answers, ImageType, Metadata, NextStep, Reason, Screening, Status
+from ..errors import DatasetError, PhotoError, PhotoTooLargeError, UnreadablePhotoError
 from ..imaging.decode import MAX_SIZE_BYTES
 from ..model.predictor import Predictor
-from ..tables import PHOTO_ENDINGS, key_column, photo_key, read_table
+from ..tables import PHOTO_ENDINGS
+from .metadata_table import MetadataRow, match_rows, unused_rows
+from .metadata_table import MetadataTable as MetadataTable
+from .metadata_table import read_metadata_table as read_metadata_table
 from .row_file import RowFile
 from .screening import screen_lesion
-
-METADATA_COLUMNS = (
-    *("age_approx", "age", "sex", "gender"),
-    *("localization", "anatom_site", "anatom_site_general", "region"),
-    *("clin_size_long_diam_mm", "fitzpatrick_skin_type"),
-    *HISTORY_FIELDS,
-)
-MetadataTable = Mapping[str, Metadata | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +28,8 @@ class BatchItem:
 
     Attributes:
         name: As given; untrusted text.
-        screening: Of this photo alone, with no question answered.
-        metadata_error: Why its row of the metadata table was not used; None when there was nothing wrong.
+        screening: Of this photo alone, with no question answered; the photo's reason names metadata that was not used.
+        metadata_error: What of its row of the metadata table was not used, and why; None when there was nothing wrong.
     """
 
     name: str
@@ -67,8 +51,8 @@ class BatchSummary:
         n_photos: All photos, those resumed from an earlier run included.
         n_resumed: Photos that an earlier run had finished.
         statuses, next_steps: How many photos of each.
-        metadata_errors: One sentence for each row that was not used, in the order the photos came.
-        unused_rows: Keys of metadata rows that no photo of this batch matched.
+        metadata_errors: One sentence for each row that was not used, or in part, in the order the photos came.
+        unused_rows: Names of metadata rows that no photo of this batch matched.
         elapsed_s: Of this run.
     """
 
@@ -117,59 +101,6 @@ def _is_same_file(file: Path, other: Path) -> bool:
     return other.exists() and file.samefile(other)
 
 
-def read_metadata_table(source: Path | bytes) -> dict[str, Metadata | str]:
-    r"""Read the metadata of many photos: ``image`` or ``image_id``, and any of ``METADATA_COLUMNS``.
-
-    A row that cannot be true becomes one sentence about it; the other rows go on.
-
-    Args:
-        source: A CSV file, or its bytes.
-
-    Returns:
-        ``tables.photo_key`` of the photo -> its metadata, or the sentence that says what is wrong with its row.
-
-    Raises:
-        TableError: If the table cannot be read, names no photos, or has none of the columns.
-
-    >>> table = read_metadata_table(b"image_id,age\nISIC_1.jpg,61\nISIC_2,300\n")
-    >>> table["isic_1"].age_approx, table["isic_2"][:46]
-    (61.0, 'The metadata table, line 3: Expected age in ye')
-    """
-    rows = read_table(source, what="The metadata table")
-    key = key_column(rows[0], what="The metadata table")
-    if not set(METADATA_COLUMNS) & set(rows[0]):
-        raise TableError(
-            f"The metadata table needs at least one of the columns {', '.join(METADATA_COLUMNS)}. "
-            f"Received the columns: {', '.join(rows[0])}. Add or rename a column."
-        )
-    table: dict[str, Metadata | str] = {}
-    lines: dict[str, int] = {}
-    for line, row in enumerate(rows, start=2):
-        if not row.get(key):
-            table[f"line {line}"] = _about(line, f"Expected a photo's name in '{key}'. The cell is empty. Fill it in.")
-            continue
-        photo = photo_key(row[key])
-        entry = _metadata_or_error(line, row)
-        if photo in table and table[photo] != entry:
-            entry = _about(
-                line,
-                f"The photo '{row[key]}' also stands in line {lines[photo]} with other values. Keep one of the two.",
-            )
-        table[photo], lines[photo] = entry, lines.get(photo, line)
-    return table
-
-
-def _metadata_or_error(line: int, row: Mapping[str, str]) -> Metadata | str:
-    try:
-        return metadata_from_row(row)
-    except MetadataError as error:
-        return _about(line, str(error))
-
-
-def _about(line: int, sentence: str) -> str:
-    return f"The metadata table, line {line}: {sentence}"
-
-
 def screen_each(
     photos: Iterable[tuple[str, bytes | Path]],
     *,
@@ -179,16 +110,26 @@ def screen_each(
 ) -> Iterator[BatchItem]:
     """Screen photos one by one, each as a lesion of its own, in input order.
 
-    A photo that cannot be read or used comes out refused; a wrong metadata row leaves its photo without metadata.
+    A photo that cannot be read or used comes out refused; a wrong cell of the metadata table counts as unknown.
 
     Args:
         photos: (name, bytes or file).
         metadata: From ``read_metadata_table``; None when there is none.
     """
-    for name, source in photos:
-        entry = (metadata or {}).get(photo_key(name), Metadata())
-        known, error = (Metadata(), entry) if isinstance(entry, str) else (entry, None)
-        yield BatchItem(name, _screen_one(name, source, known, image_type, predictor), error)
+    photos = list(photos)
+    yield from _screen_matched(photos, match_rows(photos, metadata or {}), image_type, predictor)
+
+
+def _screen_matched(
+    photos: Sequence[tuple[str, bytes | Path]],
+    rows: Sequence[MetadataRow | None],
+    image_type: ImageType,
+    predictor: Predictor,
+) -> Iterator[BatchItem]:
+    for (name, source), row in zip(photos, rows, strict=True):
+        known, problem = (Metadata(), "") if row is None else (row.metadata, row.problem)
+        screening = _screen_one(name, source, known, image_type, predictor)
+        yield BatchItem(name, _with_metadata_problem(screening, problem), problem or None)
 
 
 def _screen_one(
@@ -255,26 +196,27 @@ def screen_files(
     statuses = Counter(Status(row["status"]) for row in rows_done)
     next_steps = Counter(NextStep(row["next_step"]) for row in rows_done)
     errors: list[str] = []
+    photos = [(str(file), file) for file in files]
+    # Of all photos, also those of the earlier run: they decide whether a row can mean one photo only.
+    metadata_rows = match_rows(photos, metadata or {})
     n_resumed = n_done = len(rows_done)
     with nullcontext() if row_file is None else row_file.open(append=resume) as write_photo:
-        photos = ((str(file), file) for file in files[n_resumed:])
-        for item in screen_each(photos, predictor=predictor, metadata=metadata, image_type=image_type):
+        for item in _screen_matched(photos[n_resumed:], metadata_rows[n_resumed:], image_type, predictor):
             photo = item.screening.photos[0]
             if write_photo is not None:
-                write_photo(_with_metadata_error(photo, item.metadata_error), item.screening)
+                write_photo(photo, item.screening)
             n_done += 1
             statuses[photo.status] += 1
             next_steps[photo.next_step] += 1
             errors += [] if item.metadata_error is None else [f"{item.name}: {item.metadata_error}"]
             on_progress(n_done, len(files), item)
-    keys = {photo_key(file.name) for file in files}
     return BatchSummary(
         n_photos=len(files),
         n_resumed=n_resumed,
         statuses=dict(statuses),
         next_steps=dict(next_steps),
         metadata_errors=tuple(errors),
-        unused_rows=tuple(key for key in metadata or {} if key not in keys),
+        unused_rows=unused_rows([name for name, _ in photos], metadata or {}),
         elapsed_s=time.perf_counter() - started,
     )
 
@@ -287,11 +229,13 @@ def rank_for_triage(items: Iterable[BatchItem]) -> list[BatchItem]:
     return sorted(items, key=lambda item: (-item.screening.next_step.urgency, -(item.p_malignant or 0.0)))
 
 
-def _with_metadata_error(photo: PhotoScreening, error: str | None) -> PhotoScreening:
-    """Return the photo with the unused metadata named in its reason, so that the file itself tells."""
-    if error is None:
-        return photo
-    unused = f"Metadata not used. {error}"
+def _with_metadata_problem(screening: Screening, problem: str) -> Screening:
+    """Return the screening with the unused metadata named in its photo's reason, so that every writer tells it."""
+    if not problem:
+        return screening
+    photo = screening.photos[0]
     if photo.reason is None:
-        return replace(photo, reason=Reason("metadata_not_used", unused))
-    return replace(photo, reason=Reason(photo.reason.code, f"{photo.reason.sentence} {unused}"))
+        reason = Reason("metadata_not_used", problem)
+    else:
+        reason = Reason(photo.reason.code, f"{photo.reason.sentence} {problem}")
+    return replace(screening, photos=(replace(photo, reason=reason),))

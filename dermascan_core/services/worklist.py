@@ -57,7 +57,6 @@ def worklist_rows(ranked: Sequence[BatchItem]) -> list[WorklistRow]:
 def _row(rank: int, item: BatchItem) -> WorklistRow:
     photo = item.screening.photos[0]
     prediction = photo.prediction
-    notes = [photo.reason.sentence if photo.reason else "", item.metadata_error or ""]
     shown = None if prediction is None else float(prediction.ham_probabilities[HAM_CODES.index(prediction.predicted)])
     return WorklistRow(
         rank=rank,
@@ -68,7 +67,7 @@ def _row(rank: int, item: BatchItem) -> WorklistRow:
         predicted="" if prediction is None else prediction.predicted,
         p_predicted_percent=None if shown is None else 100 * shown,
         status=photo.status,
-        reason=" ".join(note for note in notes if note),
+        reason="" if photo.reason is None else photo.reason.sentence,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dermascan_core.domain import ImageType, Metadata, NextStep, Status
-from dermascan_core.errors import DatasetError, TableError
+from dermascan_core.errors import DatasetError
 from dermascan_core.reports.export import screen_columns
 from dermascan_core.services.batch import (
     BatchItem,
@@ -86,56 +86,6 @@ def test_missing_path_is_named_before_anything_is_screened(folder: Path):
     assert str(caught.value) == (f"Expected a photo or a folder at '{folder / 'gone'}'. There is none. Check the path.")
 
 
-def test_metadata_table_keeps_good_rows_beside_wrong_ones():
-    table = read_metadata_table(
-        b"image,age,sex,localization\n"
-        b"a/ISIC_1.jpg,61,F,scalp\n"
-        b"ISIC_2,300,,\n"
-        b"ISIC_3,-3,,\n"
-        b"ISIC_4,,,moon\n"
-        b"ISIC_5,,,\n"
-        b",40,,\n"
-    )
-
-    assert table["isic_1"] == Metadata(age_approx=61, sex="female", anatom_site="scalp")
-    assert table["isic_2"] == (
-        "The metadata table, line 3: Expected age in years between 0 and 120, or empty for unknown. Received 300.0. "
-        "Correct the value, or leave it empty."
-    )
-    assert str(table["isic_3"]).startswith("The metadata table, line 4: Expected age in years between 0 and 120")
-    assert "Received 'moon'" in str(table["isic_4"])
-    assert table["isic_5"] == Metadata()
-    assert table["line 7"] == (
-        "The metadata table, line 7: Expected a photo's name in 'image'. The cell is empty. Fill it in."
-    )
-
-
-def test_metadata_of_one_photo_given_twice_must_agree():
-    table = read_metadata_table(b"image_id,age\na.jpg,50\nA,50\nb,50\nb.jpg,60\n")
-
-    assert table["a"] == Metadata(age_approx=50)
-    assert table["b"] == (
-        "The metadata table, line 5: The photo 'b.jpg' also stands in line 4 with other values. Keep one of the two."
-    )
-
-
-def test_metadata_table_without_any_known_column_says_which_are_known():
-    with pytest.raises(TableError) as caught:
-        read_metadata_table(b"image_id,years\na,50\n")
-
-    assert str(caught.value) == (
-        "The metadata table needs at least one of the columns age_approx, age, sex, gender, localization, "
-        "anatom_site, anatom_site_general, region, clin_size_long_diam_mm, fitzpatrick_skin_type, "
-        "personal_hx_skin_cancer, family_hx_skin_cancer, high_sun_exposure, immunosuppressed. "
-        "Received the columns: image_id, years. Add or rename a column."
-    )
-
-
-def test_metadata_table_without_photo_names_is_refused():
-    with pytest.raises(TableError, match=r"^The metadata table needs a column 'image_id' \(or 'image'\)"):
-        read_metadata_table(b"age,sex\n50,male\n")
-
-
 def test_csv_holds_one_physical_line_a_photo_in_input_order(folder: Path, tmp_path: Path):
     files, _ = find_photo_files([folder])
     out = tmp_path / "out.csv"
@@ -183,22 +133,54 @@ def test_each_line_is_on_disk_when_its_progress_is_told(folder: Path, tmp_path: 
     assert seen == [(1, 4, 2), (2, 4, 3), (3, 4, 4), (4, 4, 5)]
 
 
-def test_wrong_metadata_row_leaves_its_photo_without_metadata_and_is_said(folder: Path, tmp_path: Path):
+def test_wrong_cell_of_the_metadata_is_named_in_the_file_and_the_rest_of_its_row_is_used(folder: Path, tmp_path: Path):
     out = tmp_path / "out.csv"
-    table = read_metadata_table(b"image_id,age\na,300\nc,61\nbroken,-1\nother,20\n")
+    table = read_metadata_table(b"image_id,age,sex\na,300,f\nc,61,\nbroken,-1,\nother,20,\n")
     files, _ = find_photo_files([folder])
+    items = []
 
-    summary = screen_files(files, predictor=FakePredictor(), metadata=table, out=out)
+    summary = screen_files(
+        files, predictor=FakePredictor(), metadata=table, out=out, on_progress=lambda *told: items.append(told[2])
+    )
 
     rows = rows_of(out)
     assert rows[0]["reason"].startswith(
-        "metadata_not_used: Metadata not used. The metadata table, line 2: Expected age in years"
+        "metadata_not_used: Metadata used in part. The metadata table, line 2: Expected age in years"
     )
+    assert items[0].screening.metadata == Metadata(sex="female")
+    assert str(items[0].screening.photos[0].reason) == rows[0]["reason"]
+    assert rows[0]["next_step"] != "watch"
     assert rows[1]["reason"].startswith("unreadable: ")
-    assert "Metadata not used. The metadata table, line 4" in rows[1]["reason"]
+    assert "The metadata table, line 4" in rows[1]["reason"]
     assert rows[3]["reason"] == ""
     assert len(summary.metadata_errors) == 2
     assert summary.unused_rows == ("other",)
+
+
+def test_child_whose_site_cannot_be_read_still_gets_no_class():
+    table = read_metadata_table(b"image,age,localization\na.jpg,9,moon\n")
+
+    item = next(screen_each([("a.jpg", BROWN)], predictor=FakePredictor(), metadata=table))
+
+    photo = item.screening.photos[0]
+    assert (photo.status, photo.prediction) == (Status.REFUSED, None)
+    assert str(photo.reason).startswith("not_tested_under_18: ")
+    assert "Received 'moon'" in str(photo.reason)
+
+
+def test_one_row_is_not_given_to_two_photos_of_the_same_name(tmp_path: Path):
+    for person in ("ann", "bob"):
+        (tmp_path / person).mkdir()
+        (tmp_path / person / "mole.jpg").write_bytes(BROWN)
+    files, _ = find_photo_files([tmp_path])
+    out = tmp_path / "out.csv"
+
+    screen_files(files, predictor=FakePredictor(), metadata=read_metadata_table(b"image,age\nmole.jpg,61\n"), out=out)
+
+    assert [row["reason"] for row in rows_of(out)] == 2 * [
+        "metadata_not_used: Metadata not used. The metadata table, line 2: 'mole.jpg' may mean 2 photos of this batch. "
+        "Write the folder too, as in 'folder/photo.jpg'."
+    ]
 
 
 def test_metadata_reaches_its_photo_whatever_case_and_ending():

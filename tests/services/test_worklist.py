@@ -34,7 +34,18 @@ def test_row_names_the_metadata_that_was_not_used() -> None:
 
     (row,) = worklist_rows(list(screen_each(PHOTOS[:1], predictor=FakePredictor(), metadata=table)))
 
-    assert row.reason.startswith("The metadata table, line 2: Expected age in years between 0 and 120")
+    assert row.reason.startswith(
+        "Metadata used in part. The metadata table, line 2: Expected age in years between 0 and 120"
+    )
+
+
+def test_csv_names_the_metadata_that_was_not_used() -> None:
+    table = read_metadata_table(b"image,age\npale.jpg,300\n")
+
+    text = worklist_csv(screen_each(PHOTOS[:1], predictor=FakePredictor(), metadata=table), CODES)
+
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["reason"].startswith("metadata_not_used: Metadata used in part. The metadata table, line 2:")
 
 
 def test_csv_has_the_contracts_columns_and_no_formula() -> None:
@@ -50,4 +61,4 @@ def test_sample_table_can_be_read() -> None:
     table = read_metadata_table(SAMPLE_METADATA_CSV.encode())
 
     assert sorted(table) == ["photo_1", "photo_2", "photo_3"]
-    assert not any(isinstance(entry, str) for entry in table.values())
+    assert not any(row.problem for rows in table.values() for row in rows)
