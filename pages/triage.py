@@ -12,7 +12,7 @@ from dermascan_core.imaging.decode import MAX_SIZE_BYTES
 from dermascan_core.services.batch import BatchItem, MetadataTable, rank_for_triage, read_metadata_table, screen_each
 from dermascan_core.services.worklist import SAMPLE_METADATA_CSV, WorklistRow, worklist_csv, worklist_rows
 from dermascan_core.tables import photo_key
-from dermascan_core.triage.wording import BARS_CAPTION, PHONE_NOT_TESTED, Voice, class_name, how_soon, step_title
+from dermascan_core.triage.wording import BARS_CAPTION, PHONE_NOT_TESTED, Voice, class_name, step_title
 from pages._ui.frame import Width, as_plain_text, page_frame
 from pages._ui.model import get_predictor
 from pages._ui.photos import PHOTO_TYPES, ask_image_type
@@ -128,12 +128,11 @@ def _table_row(row: WorklistRow, voice: Voice) -> dict[str, object]:
     return {
         "rank": row.rank,
         "photo": row.thumbnail or None,
-        "file": row.name,
-        "next step": step_title(row.next_step, voice),
-        "how soon": how_soon(row.next_step),
         "cancer or pre-cancer": row.p_malignant_percent,
+        "next step": step_title(row.next_step, voice),
         "shown first": class_name(row.predicted, voice) if row.predicted else "",
         "its share": row.p_predicted_percent,
+        "file": row.name,
         "status": str(row.status),
         "notes": row.reason,
     }

@@ -1,6 +1,7 @@
 """The path that the app runs: Keras' own model, loaded once in the background, asked through the page."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -36,11 +37,9 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pretrained=None,
     )
     path = folder / f"{models.DEFAULT_MODEL}.keras"
-    save_weights(network, path)
-    manifest = fake_manifest(
-        name=models.DEFAULT_MODEL, preprocess=PreprocessConfig(SIDE_PX, 150), sha256=file_sha256(path)
-    )
-    save_manifest(manifest, folder / f"{models.DEFAULT_MODEL}.json")
+    manifest = fake_manifest(name=models.DEFAULT_MODEL, preprocess=PreprocessConfig(SIDE_PX, 150))
+    save_weights(network, path, manifest)
+    save_manifest(replace(manifest, sha256=file_sha256(path)), folder / f"{models.DEFAULT_MODEL}.json")
     return folder
 
 
