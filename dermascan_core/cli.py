@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .services.batch import BatchItem, BatchSummary
 
 PROGRAM = "python -m dermascan_core"
+_TAKEN_AS_DERMOSCOPIC = (
+    "The photos are taken as dermoscopic ones. For photos of a phone or camera add: --image-type clinical"
+)
 
 
 class _PlainErrors(TyperGroup):
@@ -86,7 +89,9 @@ def screen(
     ] = None,
     model: ModelOption = "dermascan",
     engine: EngineOption = "keras",
-    image_type: ImageTypeOption = ImageType.DERMOSCOPIC,
+    image_type: Annotated[
+        ImageType | None, typer.Option("--image-type", help="How the photos were taken.  [default: dermoscopic]")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what --out holds already, and go on.")] = False,
 ) -> None:
     """Screen files and folders: one line a photo, in input order, written as it goes."""
@@ -101,6 +106,8 @@ def screen(
     if not files:
         raise DatasetError(f"Expected photos in {', '.join(map(str, paths))}. There are none. Check the path.")
     table = None if metadata is None else batch.read_metadata_table(metadata)
+    if image_type is None:
+        typer.echo(_TAKEN_AS_DERMOSCOPIC, err=True)
     predictor = models.load_predictor(model, engine)
     print_item = _row_printer(predictor.manifest.codes) if out is None else None
     # Rows on a terminal are progress enough; a bar would tear them.
@@ -115,7 +122,7 @@ def screen(
             files,
             predictor=predictor,
             metadata=table,
-            image_type=image_type,
+            image_type=image_type or ImageType.DERMOSCOPIC,
             out=out,
             resume=resume,
             on_progress=on_progress,

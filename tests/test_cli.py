@@ -55,6 +55,7 @@ def test_screen_prints_one_line_a_photo_in_input_order_and_exits_with_0_when_pho
         ("c.png", "refused"),
     ]
     assert result.stderr == (
+        "The photos are taken as dermoscopic ones. For photos of a phone or camera add: --image-type clinical\n"
         "3 photos: 2 answered, 1 refused. 1 other file left out.\n"
         "Not a medical device. Not a diagnosis. A low result does not rule out skin cancer.\n"
     )
@@ -85,6 +86,25 @@ def test_screen_tells_the_model_the_metadata_and_names_rows_it_could_not_use(fol
     assert a == pytest.approx(b + 0.1, abs=1e-5)
     assert "The metadata table, line 3: Expected age in years between 0 and 120" in told.stderr
     assert "1 metadata row matched no photo." in told.stderr
+
+
+def test_screen_says_what_it_takes_the_photos_for_unless_it_was_told(folder):
+    untold, told = run("screen", folder / "a.jpg"), run("screen", folder / "a.jpg", "--image-type", "clinical")
+
+    sentence = "The photos are taken as dermoscopic ones. For photos of a phone or camera add: --image-type clinical"
+    assert sentence in untold.stderr
+    assert "dermoscopic" not in told.stderr
+    assert [row["image_type"] for row in _rows(untold.stdout) + _rows(told.stdout)] == ["dermoscopic", "clinical"]
+
+
+def test_screen_prints_the_metadata_that_was_not_used(folder):
+    (folder / "people.csv").write_text("image,age\na,300\n")
+
+    (row,) = _rows(run("screen", folder / "a.jpg", "--metadata", folder / "people.csv").stdout)
+
+    assert row["reason"].startswith(
+        "metadata_not_used: Metadata used in part. The metadata table, line 2: Expected age"
+    )
 
 
 def test_screen_resumes_after_the_lines_it_has(folder):

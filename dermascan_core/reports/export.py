@@ -17,7 +17,7 @@ from ..triage.wording import BARS_CAPTION, DISCLAIMER, TESTED_ON, Voice, how_soo
 
 SCHEMA_VERSION = "1.0"
 _HEAD = ("image", "status", "reason")
-_TAIL = ("predicted", "set", "next_step", "model", "model_sha256", "elapsed_ms")
+_TAIL = ("predicted", "set", "next_step", "model", "model_sha256", "elapsed_ms", "image_type")
 # A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
@@ -54,6 +54,7 @@ def photo_row(photo: PhotoScreening, screening: Screening) -> dict[str, str]:
         "model": safe_cell(screening.model),
         "model_sha256": screening.model_sha256,
         "elapsed_ms": f"{photo.elapsed_ms:.1f}",
+        "image_type": screening.image_type.value,
     }
     if photo.prediction is not None and photo.status is not Status.REFUSED:
         cells |= {column: f"{p:.6f}" for column, p in _probability_columns(photo.prediction).items()}
@@ -76,6 +77,7 @@ def photo_record(photo: PhotoScreening, screening: Screening, codes: Sequence[st
         "model": screening.model,
         "model_sha256": screening.model_sha256,
         "elapsed_ms": round(photo.elapsed_ms, 1),
+        "image_type": screening.image_type.value,
     }
     if photo.prediction is not None and photo.status is not Status.REFUSED:
         record |= {column: round(p, 6) for column, p in _probability_columns(photo.prediction).items()}

@@ -191,7 +191,9 @@ def screen_files(
     """
     started = time.perf_counter()
     manifest = predictor.manifest
-    row_file = None if out is None else RowFile(out, codes=manifest.codes, model_sha256=manifest.sha256)
+    row_file = (
+        None if out is None else RowFile(out, codes=manifest.codes, model_sha256=manifest.sha256, image_type=image_type)
+    )
     rows_done = row_file.keep_finished_rows([str(file) for file in files]) if row_file and resume else []
     statuses = Counter(Status(row["status"]) for row in rows_done)
     next_steps = Counter(NextStep(row["next_step"]) for row in rows_done)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..domain import PhotoScreening, Screening
+from ..domain import ImageType, PhotoScreening, Screening
 from ..errors import OutputError
 from ..reports.export import photo_record, photo_row, safe_cell, screen_columns
 
@@ -19,23 +19,25 @@ _BEGIN_AGAIN = "choose another output file, or leave out --resume to begin again
 
 
 class RowFile:
-    """A ``.csv`` or ``.jsonl`` file of photo rows for one model.
+    """A ``.csv`` or ``.jsonl`` file of photo rows for one model and one kind of photo.
 
     Args:
         path: Where to write; its ending chooses the format.
         codes: The model's class codes; they decide the columns.
         model_sha256: Of the model's weights; rows of another model are not mixed in.
+        image_type: How the photos were taken; nor are rows of the other type.
 
     Raises:
         OutputError: If the ending is another one.
     """
 
-    def __init__(self, path: Path, *, codes: Sequence[str], model_sha256: str) -> None:
+    def __init__(self, path: Path, *, codes: Sequence[str], model_sha256: str, image_type: ImageType) -> None:
         if path.suffix.lower() not in OUT_ENDINGS:
             raise OutputError(
                 f"Expected a file that ends in {' or '.join(OUT_ENDINGS)}. Received '{path}'. Rename the output file."
             )
         self.path, self.codes, self.model_sha256 = path, tuple(codes), model_sha256
+        self.image_type = image_type
         self.columns = screen_columns(codes)
         self.is_csv = path.suffix.lower() == ".csv"
 
@@ -104,6 +106,12 @@ class RowFile:
             raise OutputError(
                 f"Expected '{self.path}' to hold rows of the model {self.model_sha256[:12]}. "
                 f"Received rows of the model {row['model_sha256'][:12]}. Use the same model, {_BEGIN_AGAIN}"
+            )
+
+        if row["image_type"] != self.image_type.value:
+            raise OutputError(
+                f"Expected '{self.path}' to hold rows of {self.image_type} photos. "
+                f"Received rows of {row['image_type']} photos. Use --image-type {row['image_type']}, {_BEGIN_AGAIN}"
             )
 
     def _not_ours(self) -> OutputError:

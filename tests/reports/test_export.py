@@ -104,6 +104,7 @@ def test_screen_columns_are_the_contract_s():
         "model",
         "model_sha256",
         "elapsed_ms",
+        "image_type",
     )
 
 
@@ -147,6 +148,7 @@ def test_answered_row_holds_shares_set_and_step():
         "model": "dermascan",
         "model_sha256": "ab" * 32,
         "elapsed_ms": "123.5",
+        "image_type": "dermoscopic",
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dermascan_core.domain import ImageType
 from dermascan_core.errors import OutputError
 from dermascan_core.services.batch import find_photo_files, screen_files
 from tests.fakes import FakePredictor, fake_manifest, fake_photo, photo_bytes
@@ -136,6 +137,20 @@ def test_resume_refuses_the_rows_of_another_model(folder: Path, tmp_path: Path):
     assert str(caught.value) == (
         f"Expected '{out}' to hold rows of the model ffffffffffff. Received rows of the model 000000000000. "
         "Use the same model, choose another output file, or leave out --resume to begin again."
+    )
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_resume_refuses_the_rows_of_the_other_kind_of_photo(folder: Path, tmp_path: Path, ending):
+    out = tmp_path / f"out.{ending}"
+    screen_files([folder / "c.JPG"], predictor=FakePredictor(), out=out)
+
+    with pytest.raises(OutputError) as caught:
+        screen_files([folder / "c.JPG"], predictor=FakePredictor(), image_type=ImageType.CLINICAL, out=out, resume=True)
+
+    assert str(caught.value) == (
+        f"Expected '{out}' to hold rows of clinical photos. Received rows of dermoscopic photos. "
+        "Use --image-type dermoscopic, choose another output file, or leave out --resume to begin again."
     )
 
 
