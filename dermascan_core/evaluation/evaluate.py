@@ -59,7 +59,7 @@ def evaluate_photos(
 
     Args:
         predictor: The model.
-        photos: Labelled photos.
+        photos: Labelled photos; where several rows name one photo, the first counts.
         files: image_id -> file; a photo without one is missing.
         out: Folder; made if need be.
         use_metadata: Whether to tell the model age, sex and site.
@@ -74,6 +74,8 @@ def evaluate_photos(
     if not photos:
         raise DatasetError("Expected at least one labelled photo. Received none. Check the labels table and --split.")
     prepare_folder(out)
+    n_rows = len(photos)
+    photos = _each_once(photos)
     results = predict_photos(
         predictor, photos, files, use_metadata=use_metadata, image_type=image_type, on_progress=on_progress
     )
@@ -83,13 +85,25 @@ def evaluate_photos(
             f"(the first: {results[0].refusal}). Check --images."
         )
     metrics = build_metrics(
-        results, predictor.manifest, engine=predictor.engine, use_metadata=use_metadata, split=split
+        results,
+        predictor.manifest,
+        engine=predictor.engine,
+        use_metadata=use_metadata,
+        split=split,
+        n_duplicates=n_rows - len(photos),
     )
     write_file(out / PREDICTIONS_FILE, predictions_csv(results, predictor.manifest.codes).encode())
     write_file(out / METRICS_FILE, (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode())
     for name, png in draw_plots(metrics).items():
         write_file(out / name, png)
     return Evaluation(out, tuple(results), metrics)
+
+
+def _each_once(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
+    first: dict[str, LabelledPhoto] = {}
+    for photo in photos:
+        first.setdefault(photo.image_id.lower(), photo)
+    return list(first.values())
 
 
 def predict_photos(

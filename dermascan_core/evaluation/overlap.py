@@ -28,7 +28,8 @@ def training_overlap(
     Returns:
         ``n_photos`` and ``n_lesions`` that the training split (validation fold included) also holds, some of
         their names, ``against`` (split tables compared) and ``is_the_models_split``: whether one of them is the
-        split that the manifest names; None when the manifest names none.
+        split that the manifest names; None when the manifest names none. Where that is not so, what is found is
+        a lower bound, and nothing found is None: the model may have been trained on these photos all the same.
     """
     image_ids: set[str] = set()
     lesion_ids: set[str] = set()
@@ -42,9 +43,10 @@ def training_overlap(
     seen_photos = sorted({p.image_id for p in photos if p.image_id.lower() in image_ids})
     seen_lesions = sorted({p.lesion_id for p in photos if p.lesion_id in lesion_ids})
     named = manifest.data.get("split_sha256")
+    is_known = named is not None and named in hashes.values()
     return {
-        "n_photos": len(seen_photos),
-        "n_lesions": len(seen_lesions),
+        "n_photos": len(seen_photos) if seen_photos or is_known else None,
+        "n_lesions": len(seen_lesions) if seen_lesions or is_known else None,
         "photos": seen_photos[:_MAX_LISTED],
         "lesions": seen_lesions[:_MAX_LISTED],
         "against": sorted(hashes),

@@ -41,6 +41,7 @@ def build_metrics(
     engine: str,
     use_metadata: bool,
     split: str = "",
+    n_duplicates: int = 0,
     n_resamples: int = N_RESAMPLES,
     seed: int = SEED,
 ) -> dict[str, Any]:
@@ -52,6 +53,7 @@ def build_metrics(
         engine: That answered.
         use_metadata: Whether the model was told age, sex and site.
         split: Name of the split evaluated; empty for all rows.
+        n_duplicates: How many rows were left out because an earlier row names the same photo.
         n_resamples: Of the bootstrap.
         seed: Of the bootstrap.
 
@@ -69,7 +71,7 @@ def build_metrics(
         "schema": SCHEMA,
         "model": _model(manifest, engine),
         "data": _data(results, table, use_metadata=use_metadata, split=split)
-        | {"overlap": training_overlap([r.photo for r in results], manifest)},
+        | {"n_duplicates": n_duplicates, "overlap": training_overlap([r.photo for r in results], manifest)},
         "intervals": {"level": LEVEL, "n_resamples": n_resamples, "seed": seed, "resampled": _unit(table)},
         "summary": _pick(estimates, "summary"),
         "classes": _classes(table, estimates) if table.has_classes else {},

@@ -39,10 +39,17 @@ def evaluation_warnings(metrics: Mapping[str, Any]) -> list[str]:
     warnings = []
     if lost := data["n_missing"] + data["n_unreadable"]:
         warnings.append(f"{lost} of {data['n_rows']} rows have no prediction; see data.not_predicted in metrics.json.")
+    if n_doubled := data["n_duplicates"]:
+        warnings.append(f"{n_doubled} rows name a photo that an earlier row names. The first one counts.")
     if overlap["n_photos"] or overlap["n_lesions"]:
         warnings.append(
-            f"The training split holds {overlap['n_photos']} of these photos and {overlap['n_lesions']} of their "
-            "lesions: such numbers are too good. See data.overlap in metrics.json."
+            f"The training split holds {overlap['n_photos'] or 0} of these photos and {overlap['n_lesions'] or 0} of "
+            "their lesions: such numbers are too good. See data.overlap in metrics.json."
+        )
+    if not overlap["is_the_models_split"]:
+        warnings.append(
+            "The model was trained on another split than the one that ships, so how many of these photos it was trained "
+            "on cannot be known. If it was on any, such numbers are too good."
         )
     return warnings
 

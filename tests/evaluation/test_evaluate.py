@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from dermascan_core.domain import Metadata
 from dermascan_core.errors import DatasetError, OutputError
 from dermascan_core.evaluation.evaluate import evaluate_photos
 from dermascan_core.evaluation.results import predictions_csv
+from dermascan_core.evaluation.summary import evaluation_warnings
 from dermascan_core.tables import LabelledPhoto
 from dermascan_core.taxonomy import HAM_CODES
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
@@ -116,6 +118,22 @@ def test_missing_and_corrupt_photos_become_empty_rows_and_are_counted(labelled, 
         {"image_id": "ISIC_1", "reason": "missing"},
         {"image_id": "ISIC_2", "reason": "unreadable"},
     ]
+
+
+def test_photo_named_by_several_rows_counts_once_and_it_is_said(labelled, tmp_path):
+    photos, files = labelled
+    again = replace(photos[0], image_id="isic_0", dx="nv", is_malignant=False)
+
+    done = evaluate_photos(FakePredictor(), [*photos, again, photos[1]], files, out=tmp_path / "out")
+
+    data = _metrics(tmp_path / "out")["data"]
+    assert (data["n_rows"], data["n_predicted"], data["n_duplicates"]) == (12, 12, 2)
+    assert [row["dx"] for row in _rows(tmp_path / "out") if row["image_id"].lower() == "isic_0"] == ["mel"]
+    assert tuple(evaluation_warnings(done.metrics)) == (
+        "2 rows name a photo that an earlier row names. The first one counts.",
+        "The model was trained on another split than the one that ships, so how many of these photos it was trained on "
+        "cannot be known. If it was on any, such numbers are too good.",
+    )
 
 
 def test_photo_that_a_screening_refuses_is_predicted_all_the_same(labelled, tmp_path):

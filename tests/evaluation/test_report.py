@@ -1,6 +1,7 @@
 """The report's parts on tables small enough to check by eye."""
 
 import csv
+import hashlib
 
 import numpy as np
 import pytest
@@ -155,3 +156,17 @@ def test_overlap_says_whether_the_model_was_trained_on_the_shipped_split(tmp_pat
     trained_elsewhere = fake_manifest(data={"split_sha256": "f" * 64})
 
     assert training_overlap([], trained_elsewhere, splits_dir=splits)["is_the_models_split"] is False
+
+
+def test_overlap_with_an_unknown_training_split_is_unknown_and_not_zero(tmp_path):
+    splits = _write_split(tmp_path / "splits", [["ISIC_1", "L1", "train", "0"]])
+    of_the_split = hashlib.sha256(b"ISIC_1,L1,train,0").hexdigest()
+    photos = [LabelledPhoto("ISIC_9", "nv", False, lesion_id="L9")]
+
+    elsewhere, here = (
+        training_overlap(photos, fake_manifest(data={"split_sha256": sha256}), splits_dir=splits)
+        for sha256 in ("f" * 64, of_the_split)
+    )
+
+    assert (elsewhere["n_photos"], elsewhere["n_lesions"]) == (None, None)
+    assert (here["n_photos"], here["n_lesions"], here["is_the_models_split"]) == (0, 0, True)
