@@ -1,7 +1,9 @@
 import io
 import struct
+import warnings
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -347,8 +349,20 @@ class TestRefusals:
         for data in (png, bmp):
             assert refusal(data) == (
                 PhotoTooLargeError,
-                "The photo may have at most 50 megapixels. It has far more. Save it smaller.",
+                "The photo may have at most 50 megapixels. Received 20000x20000 px. Save it smaller.",
             )
+
+    def test_decode_leaves_other_threads_warnings_alone(self) -> None:
+        data = encode(quarters(), "JPEG")
+        before = list(warnings.filters)
+        seen = []
+
+        with ThreadPoolExecutor(2) as pool:
+            decoding = pool.submit(lambda: [decode_photo(data) for _ in range(50)])
+            while not decoding.done():
+                seen.append(list(warnings.filters) == before)
+
+        assert all(seen)
 
     def test_decode_refuses_sixty_megapixels(self) -> None:
         assert refusal(png_bytes(10_000, 6_000, bit_depth=8, colour_type=2, rows=[])) == (
