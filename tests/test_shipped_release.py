@@ -1,0 +1,110 @@
+"""What ships is what was measured: weights, manifest, evaluation files and model card tell one story."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from dermascan_core.evaluation.evaluate import predict_photos
+from dermascan_core.imaging.examples import EXAMPLES, make_example
+from dermascan_core.services.models import DEFAULT_MODEL, WEIGHTS_DIR, load_model_manifest, load_predictor
+from dermascan_core.tables import find_photos, read_labels
+from dermascan_core.taxonomy import HAM_CODES
+from dermascan_core.training.model_card import render_model_card
+from dermascan_core.training.publish import EVALUATIONS
+from tests.contract.tree import ROOT
+
+N_REAL_PHOTOS = 24
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return load_predictor()
+
+
+@pytest.mark.parametrize("evaluation", EVALUATIONS)
+def test_manifest_repeats_the_shipped_evaluation(evaluation):
+    manifest = load_model_manifest()
+    folder = WEIGHTS_DIR / f"{DEFAULT_MODEL}.evaluation" / evaluation
+    written = json.loads((folder / "metrics.json").read_text())
+
+    assert manifest.metrics[evaluation]["summary"] == written["summary"]
+    assert written["model"]["sha256"] == manifest.sha256
+    assert written["data"]["n_rows"] == sum(1 for _ in (folder / "predictions.csv").open()) - 1
+
+
+def test_model_card_is_generated_from_the_manifest():
+    assert (ROOT / "docs" / "model-card.md").read_text(encoding="utf-8") == render_model_card(load_model_manifest())
+
+
+def test_every_measure_that_people_look_for_is_there_with_its_interval():
+    summary = load_model_manifest().metrics["test"]["summary"]
+
+    for name in ("accuracy", "balanced_accuracy", "macro_auc", "malignant_auc", "ece", "specificity_at_threshold"):
+        assert summary[name]["low"] <= summary[name]["value"] <= summary[name]["high"]
+
+
+def test_melanoma_has_a_row_of_its_own():
+    melanoma = load_model_manifest().metrics["test"]["classes"]["mel"]
+
+    assert {"precision", "sensitivity", "f1", "specificity", "auc"} <= set(melanoma)
+    assert melanoma["n"] == 110
+
+
+def test_no_lesion_of_the_test_split_trained_the_network():
+    written = json.loads((WEIGHTS_DIR / f"{DEFAULT_MODEL}.evaluation" / "test" / "metrics.json").read_text())
+
+    assert written["data"]["overlap"]["n_photos"] == 0
+
+
+def test_shipped_network_answers_a_generated_example(predictor):
+    from dermascan_core.domain import ImageType, Status
+    from dermascan_core.services.screening import screen_lesion
+    from tests.fakes import photo_bytes
+
+    example = next(e for e in EXAMPLES if e.key == "irregular-dark")
+    screening = screen_lesion(
+        [("example.png", photo_bytes(make_example(example.key), "PNG"))],
+        metadata=example.metadata,
+        answers=example.answers,
+        image_type=ImageType.DERMOSCOPIC,
+        predictor=predictor,
+        explain=True,
+    )
+
+    photo = screening.photos[0]
+    assert photo.status is not Status.REFUSED
+    assert photo.prediction.ham_probabilities.sum() == pytest.approx(1)
+    assert set(photo.heat_maps) == set(HAM_CODES)
+    assert screening.model == DEFAULT_MODEL
+
+
+@pytest.mark.real_data
+def test_shipped_predictions_come_out_again(predictor, data_dir):
+    """A slice of ``evaluate`` on the test split; the whole of it is one command."""
+    folder = data_dir / "ham10000"
+    photos = [p for p in read_labels(folder / "metadata.csv") if p.split == "test"][:N_REAL_PHOTOS]
+    files = find_photos(folder / "images", [p.image_id for p in photos])
+    with (WEIGHTS_DIR / f"{DEFAULT_MODEL}.evaluation" / "test" / "predictions.csv").open(newline="") as file:
+        shipped = {row["image_id"]: row for row in csv.DictReader(file)}
+
+    results = predict_photos(predictor, photos, files)
+
+    for result in results:
+        row = shipped[result.photo.image_id]
+        found = result.prediction.ham_probabilities
+        np.testing.assert_allclose(found, [float(row[f"p_{code}"]) for code in HAM_CODES], atol=1e-4)
+        assert result.prediction.predicted == row["predicted"]
+
+
+def test_answer_time_page_shows_what_was_promised():
+    """Under 5 s for the first answer to a 12-megapixel photo; measured by benchmarks/answer_time.py, not here."""
+    page = (ROOT / "docs" / "answer-time.md").read_text(encoding="utf-8")
+    ours = next(line for line in page.splitlines() if line.startswith("| DermaScan |"))
+
+    first, later = (cell.split("(")[0].strip() for cell in ours.split("|")[2:4])
+    assert float(first) < 5.0
+    assert float(later) < 1.5
