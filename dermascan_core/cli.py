@@ -155,11 +155,9 @@ def _say_batch(summary: BatchSummary, n_others: int) -> None:
     resumed = f" ({summary.n_resumed} of them earlier)" if summary.n_resumed else ""
     others = f" {_count(n_others, 'other file')} left out." if n_others else ""
     typer.echo(f"{_count(summary.n_photos, 'photo')}{resumed}: {statuses}.{others}", err=True)
-    for sentence in summary.metadata_errors:
+    unused = [f"{_count(len(summary.unused_rows), 'metadata row')} matched no photo."] if summary.unused_rows else []
+    for sentence in (*summary.metadata_errors, *unused, DISCLAIMER):
         typer.echo(sentence, err=True)
-    if summary.unused_rows:
-        typer.echo(f"{_count(len(summary.unused_rows), 'metadata row')} matched no photo.", err=True)
-    typer.echo(DISCLAIMER, err=True)
 
 
 @app.command(epilog=_example("evaluate --images ham10000/images --labels ham10000/metadata.csv --split test --out out"))
@@ -376,9 +374,8 @@ def fetch_examples(
     from .services import isic_examples
 
     with _progress("Fetching") as show:
-        paths = isic_examples.fetch_examples(
-            out, n_photos=count, api_url=api_url or isic_examples.API_URL, on_progress=show
-        )
+        chosen_url = api_url or isic_examples.API_URL
+        paths = isic_examples.fetch_examples(out, n_photos=count, api_url=chosen_url, on_progress=show)
     typer.echo(f"{_count(len(paths), 'photo')} in {out}, with their licences in metadata.csv.")
     typer.echo(f"Try: {PROGRAM} screen {out} --metadata {out / 'metadata.csv'}", err=True)
 

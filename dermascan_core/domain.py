@@ -316,6 +316,22 @@ class PhotoScreening:
 
 
 @dataclass(frozen=True, slots=True)
+class CalmRate:
+    """How often the model's calm answers were wrong in its test: shares in [0, 1].
+
+    Attributes:
+        share: Cancer or pre-cancer among test photos below the threshold.
+        low, high: Its 95 % interval; None where undefined.
+        prevalence: Cancer or pre-cancer among all test photos.
+    """
+
+    share: float
+    low: float | None
+    high: float | None
+    prevalence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Screening:
     """The record of one lesion: its photos, what the person said, and what to do next.
 
@@ -327,6 +343,7 @@ class Screening:
         disagreement: A sentence when several photos differ; None otherwise.
         model, model_sha256, engine, app_version: What answered.
         screened_at: ISO 8601 time with zone.
+        calm_rate: How often the model's calm answers were wrong in its shipped test; None where none ships.
     """
 
     photos: tuple[PhotoScreening, ...]
@@ -341,3 +358,4 @@ class Screening:
     engine: str
     app_version: str
     screened_at: str
+    calm_rate: CalmRate | None = None

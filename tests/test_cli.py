@@ -297,7 +297,7 @@ def test_models_lists_the_recipes_with_what_they_reached(tmp_path, monkeypatch):
     evaluation.mkdir(parents=True)
     summary = {"macro_auc": {"value": 0.97}}
     (evaluation / "metrics.json").write_text(
-        json.dumps({"schema": 1, "summary": summary, "data": {"n_predicted": 977}})
+        json.dumps({"schema": 1, "model": {"sha256": "0" * 64}, "summary": summary, "data": {"n_predicted": 977}})
     )
     monkeypatch.setattr(models, "WEIGHTS_DIR", tmp_path)
 

@@ -24,6 +24,7 @@ from ..triage.wording import (
     UNSURE_SENTENCE,
     Voice,
     booking_words,
+    calm_rate_words,
     class_name,
     how_soon,
     not_checked,
@@ -144,6 +145,9 @@ def _draw_photo_and_answer(page: _Page, screening: Screening, photo_index: int) 
             page.write(_photo_caption(screening, photo_index), size=21, colour=_MUTED)
     else:
         _draw_answer(page, screening, photo.prediction, is_unsure=photo.status is Status.UNSURE, column=right)
+        if wrong := calm_rate_words(screening, photo):
+            page.gap(4)
+            page.write(wrong, size=21, is_bold=True, column=right)
     page.y = max(page.y, bottom_left)
     page.gap(24)
 

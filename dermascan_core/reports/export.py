@@ -13,7 +13,17 @@ from typing import Any
 
 from ..domain import PhotoScreening, Prediction, Reason, Screening, Status
 from ..taxonomy import CLASSES, HAM_CODES
-from ..triage.wording import BARS_CAPTION, DISCLAIMER, TESTED_ON, Voice, how_soon, not_checked, step_text, step_title
+from ..triage.wording import (
+    BARS_CAPTION,
+    DISCLAIMER,
+    TESTED_ON,
+    Voice,
+    calm_rate_words,
+    how_soon,
+    not_checked,
+    step_text,
+    step_title,
+)
 
 SCHEMA_VERSION = "1.0"
 _HEAD = ("image", "status", "reason")
@@ -121,7 +131,10 @@ def screening_to_json(screening: Screening) -> str:
         "not_checked": list(not_checked(screening)),
         "probabilities_mean": BARS_CAPTION,
         "tested_on": TESTED_ON,
-        "photos": [_photo_to_dict(photo) for photo in screening.photos],
+        "calm_rate": None if screening.calm_rate is None else asdict(screening.calm_rate),
+        "photos": [
+            _photo_to_dict(photo) | {"calm_rate_text": calm_rate_words(screening, photo)} for photo in screening.photos
+        ],
     }
     return json.dumps(_finite(record), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 

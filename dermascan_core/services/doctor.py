@@ -19,12 +19,13 @@ from ..errors import DermaScanError
 from ..imaging.preprocess import preprocess
 from ..model.checkpoint import check_weights_file
 from ..model.predictor import Predictor
-from . import models
+from . import models, performance
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / "data"
 PYTHONS = ((3, 11), (3, 12))
 MIN_FREE_BYTES = 500 * 1024 * 1024
+_RESTORE = "Restore the folder weights/ from the release (git checkout -- weights), then run doctor again."
 _TENSORFLOWS = ("tensorflow-cpu", "tensorflow")
 
 
@@ -110,14 +111,13 @@ def _installed(names: Iterable[str]) -> str | None:
 
 
 def check_weights(weights_dir: Path) -> list[Check]:
-    """Check every weights file against its manifest, by SHA-256."""
-    restore = "Restore the folder weights/ from the release (git checkout -- weights), then run doctor again."
+    """Check every weights file, and the measures beside it, against its manifest, by SHA-256."""
     try:
         manifests = models.list_models(weights_dir)
     except DermaScanError as error:
-        return [Check("weights", False, str(error), restore)]
+        return [Check("weights", False, str(error), _RESTORE)]
     if not manifests:
-        return [Check("weights", False, f"no manifest in '{weights_dir}'", restore)]
+        return [Check("weights", False, f"no manifest in '{weights_dir}'", _RESTORE)]
     checks = []
     for manifest in manifests:
         name = f"weights {manifest.name}"
@@ -125,10 +125,25 @@ def check_weights(weights_dir: Path) -> list[Check]:
         try:
             check_weights_file(manifest, path)
         except DermaScanError as error:
-            checks.append(Check(name, False, str(error), restore))
+            checks.append(Check(name, False, str(error), _RESTORE))
         else:
             found = f"version {manifest.version}, {path.stat().st_size / 1e6:.1f} MB, sha256 {manifest.sha256[:12]}"
             checks.append(Check(name, True, found))
+        checks += check_evaluations(manifest.name, weights_dir)
+    return checks
+
+
+def check_evaluations(name: str, weights_dir: Path) -> list[Check]:
+    """Check that the measures beside a model's weights can be read and are of these very weights."""
+    checks = []
+    for which in performance.available_evaluations(name, weights_dir=weights_dir):
+        label = f"evaluation {name}, {which}"
+        try:
+            metrics = performance.load_evaluation(name, which, weights_dir=weights_dir)
+        except DermaScanError as error:
+            checks.append(Check(label, False, str(error), _RESTORE))
+        else:
+            checks.append(Check(label, True, f"of these weights, {metrics['data']['n_predicted']} photos"))
     return checks
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..domain import CalmRate
 from ..errors import WeightsError
 from ..evaluation.evaluate import METRICS_FILE
 from ..evaluation.report import SCHEMA
+from ..model.manifest import Manifest
 from . import models
 
+_logger = logging.getLogger(__name__)
 _FIRST = ("test", "test-no-metadata")
 
 
@@ -32,7 +37,8 @@ def load_evaluation(
         weights_dir: Folder of the weights; None for the one that ships.
 
     Raises:
-        WeightsError: If it is missing, damaged, or of a schema that this program does not know.
+        WeightsError: If it is missing, damaged, of a schema that this program does not know, or of other weights
+            than the manifest beside it names.
     """
     path = _folder(name, weights_dir) / which / METRICS_FILE
     # Names arrive from pages and the command line; none may lead out of the weights folder.
@@ -53,7 +59,45 @@ def load_evaluation(
             f"Expected schema {SCHEMA} in the evaluation '{which}' of '{name}'. Received {metrics.get('schema')}. "
             "Evaluate again with this version."
         )
+    _check_weights(metrics, name, which, weights_dir)
     return metrics
+
+
+def calm_rate(manifest: Manifest, *, weights_dir: Path | None = None) -> CalmRate | None:
+    """Return how often an answer below the threshold was wrong in the model's shipped test, told age, sex and site.
+
+    Returns:
+        None where no test of these very weights ships, or no test photo lay below the threshold. A damaged one is
+        logged and gives None too: a photo is screened all the same, and ``doctor`` says what to do.
+    """
+    return _calm_rate(manifest.name, manifest.sha256, weights_dir or models.WEIGHTS_DIR)
+
+
+@lru_cache(maxsize=8)  # a batch asks for each photo, and the file is large
+def _calm_rate(name: str, sha256: str, weights_dir: Path) -> CalmRate | None:
+    if "test" not in available_evaluations(name, weights_dir=weights_dir):
+        return None
+    try:
+        metrics = load_evaluation(name, "test", weights_dir=weights_dir)
+    except WeightsError as error:
+        _logger.warning("No rate of wrong calm answers can be shown: %s", error)
+        return None
+    share = metrics["summary"]["malignant_share_below_threshold"]
+    if share["value"] is None or metrics["model"]["sha256"] != sha256:
+        return None
+    return CalmRate(share["value"], share["low"], share["high"], metrics["malignant"]["prevalence"])
+
+
+def _check_weights(metrics: dict[str, Any], name: str, which: str, weights_dir: Path | None) -> None:
+    if not ((weights_dir or models.WEIGHTS_DIR) / f"{name}.json").is_file():
+        return  # without a manifest no model loads, and that is said where one is loaded
+    expected = models.load_model_manifest(name, weights_dir).sha256
+    measured = metrics.get("model", {}).get("sha256")
+    if measured != expected:
+        raise WeightsError(
+            f"Expected the evaluation '{which}' of '{name}' to be of its weights, sha256 {expected}. "
+            f"It is of {measured}. Restore both from the same release, or evaluate again."
+        )
 
 
 def _folder(name: str, weights_dir: Path | None) -> Path:

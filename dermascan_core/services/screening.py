@@ -30,6 +30,7 @@ from ..imaging.quality import assess_quality
 from ..model.predictor import PhotoOutput, Predictor
 from ..triage.policy import decide_next_step, untested_reason
 from ..triage.wording import UNSURE_SENTENCE
+from .performance import calm_rate
 
 Stage = Callable[[str, float], None]
 
@@ -202,6 +203,7 @@ def _combine(
         engine=predictor.engine,
         app_version=__version__,
         screened_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        calm_rate=calm_rate(predictor.manifest),
     )
 
 

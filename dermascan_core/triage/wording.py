@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ..domain import Answers, ImageType, NextStep, Reason, Screening, Status
+from ..domain import Answers, ImageType, NextStep, PhotoScreening, Reason, Screening, Status
 from ..taxonomy import CLASS_BY_CODE, HAM_NAMES, HAM_PLAIN_NAMES, UNTESTED_SITES
 from .policy import seven_point_score, untested_codes
 from .rules import MIN_AGE_YEARS, SEVEN_POINT_URGENT, UNTESTED_SKIN_TYPES
@@ -245,6 +245,32 @@ def booking_words(screening: Screening) -> str:
         sentences.append(f"It scores {score} on the 7-point checklist.")
     sentences.append(_BOOKING_REQUESTS[screening.next_step])
     return " ".join(sentences)
+
+
+def calm_rate_words(screening: Screening, photo: PhotoScreening) -> str | None:
+    """Return how often such a calm answer was wrong in the model's test; None where nothing was measured for it.
+
+    Said of an answered dermoscopic photo below the threshold only, and not of skin of type V or VI.
+    """
+    rate, prediction = screening.calm_rate, photo.prediction
+    if (
+        rate is None
+        or prediction is None
+        or photo.status is not Status.ANSWERED
+        or prediction.is_above_threshold
+        or screening.image_type is not ImageType.DERMOSCOPIC
+        or screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES
+    ):
+        return None
+    interval = "" if rate.low is None or rate.high is None else f" ({_of_100(rate.low)} to {_of_100(rate.high)})"
+    return (
+        f"Of 100 test photos with such a low answer, {_of_100(rate.share)}{interval} were cancer or pre-cancer all the "
+        f"same. In the whole test it was {_of_100(rate.prevalence)} of 100; everyday life has far fewer."
+    )
+
+
+def _of_100(share: float) -> str:
+    return f"{100 * share:.0f}" if share >= 0.1 or share == 0 else f"{100 * share:.1f}"
 
 
 def not_checked(screening: Screening) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from dermascan_core.domain import (
     Answers,
+    CalmRate,
     ImageType,
     Metadata,
     NextStep,
@@ -85,7 +86,11 @@ LONGEST = replace(
         age_approx=12, sex="female", anatom_site="oral/genital", clin_size_long_diam_mm=12.5, fitzpatrick_skin_type=6
     ),
     image_type=ImageType.CLINICAL,
-    step_reasons=tuple(sorted((rule.sentence.format(score=5, n_refused=1, n_photos=2) for rule in RULES.values()), key=len, reverse=True)),
+    step_reasons=tuple(
+        sorted(
+            (rule.sentence.format(score=5, n_refused=1, n_photos=2) for rule in RULES.values()), key=len, reverse=True
+        )
+    ),
     disagreement="The 2 photos of this lesion were answered differently. "
     "The next step follows the most urgent one. Show all of them to a doctor.",
     model="a" * 200,
@@ -108,6 +113,20 @@ def texts_of(screening: Screening, monkeypatch: pytest.MonkeyPatch, photo_index:
     monkeypatch.setattr(card._Page, "write", listening)
     render_card(screening, photo_index=photo_index)
     return " ".join(dict.fromkeys(said))
+
+
+CALM_WORDS = (
+    "Of 100 test photos with such a low answer, 1.2 (0.9 to 1.6) were cancer or pre-cancer all the same. "
+    "In the whole test it was 20 of 100; everyday life has far fewer."
+)
+
+
+def test_low_answer_stands_beside_how_often_such_answers_were_wrong(monkeypatch):
+    low = replace(PHOTO, prediction=replace(PREDICTION, is_above_threshold=False))
+    calm = replace(SCREENING, photos=(low,), calm_rate=CalmRate(0.012, 0.009, 0.016, prevalence=0.2))
+
+    assert CALM_WORDS in texts_of(calm, monkeypatch)
+    assert "such a low answer" not in texts_of(replace(calm, photos=(PHOTO,)), monkeypatch)
 
 
 def test_card_is_one_a4_page_without_tags():

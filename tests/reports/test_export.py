@@ -12,6 +12,7 @@ import pytest
 
 from dermascan_core.domain import (
     Answers,
+    CalmRate,
     CropBox,
     ImageType,
     Metadata,
@@ -227,6 +228,22 @@ def test_json_holds_the_whole_screening():
     assert answered["quality"]["warnings"] == [{"code": "glare", "sentence": "Some glare."}]
     assert refused["reason"]["code"] == "too_blurry"
     assert refused["prediction"] is None
+
+
+def test_json_tells_how_often_low_answers_were_wrong_where_it_was_measured():
+    low = replace(ANSWERED, prediction=replace(ANSWERED.prediction, is_above_threshold=False))
+    rate = CalmRate(0.012, None, None, prevalence=0.2)
+
+    record = json.loads(screening_to_json(replace(SCREENING, photos=(low, ANSWERED, REFUSED), calm_rate=rate)))
+
+    assert record["calm_rate"] == {"share": 0.012, "low": None, "high": None, "prevalence": 0.2}
+    assert [photo["calm_rate_text"] for photo in record["photos"]] == [
+        "Of 100 test photos with such a low answer, 1.2 were cancer or pre-cancer all the same. "
+        "In the whole test it was 20 of 100; everyday life has far fewer.",
+        None,
+        None,
+    ]
+    assert json.loads(screening_to_json(SCREENING))["calm_rate"] is None
 
 
 def test_json_turns_an_undefined_measure_into_null():

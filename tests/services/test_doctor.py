@@ -78,6 +78,32 @@ def test_altered_weights_are_named_with_both_hashes(tmp_path):
     )
 
 
+def test_evaluation_of_other_weights_is_named(tmp_path):
+    _write_weights(tmp_path)
+    path = tmp_path / "fake.evaluation" / "test" / "metrics.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema": 1, "model": {"sha256": "beef"}}')
+
+    weights, evaluation = doctor.check_weights(tmp_path)
+
+    assert weights.is_well
+    assert (evaluation.name, evaluation.is_well) == ("evaluation fake, test", False)
+    assert evaluation.found.startswith("Expected the evaluation 'test' of 'fake' to be of its weights, sha256 ")
+    assert "It is of beef." in evaluation.found
+
+
+def test_evaluation_of_these_weights_is_well(tmp_path):
+    _write_weights(tmp_path)
+    path = tmp_path / "fake.evaluation" / "test" / "metrics.json"
+    path.parent.mkdir(parents=True)
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    path.write_text(f'{{"schema": 1, "model": {{"sha256": "{sha256}"}}, "data": {{"n_predicted": 12}}}}')
+
+    _, evaluation = doctor.check_weights(tmp_path)
+
+    assert (evaluation.is_well, evaluation.found) == (True, "of these weights, 12 photos")
+
+
 def test_empty_weights_folder_is_told_to_be_restored(tmp_path):
     (check,) = doctor.check_weights(tmp_path)
 

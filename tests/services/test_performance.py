@@ -2,8 +2,11 @@ import json
 
 import pytest
 
+from dermascan_core.domain import CalmRate
 from dermascan_core.errors import WeightsError
-from dermascan_core.services.performance import available_evaluations, load_evaluation
+from dermascan_core.model.manifest import save_manifest
+from dermascan_core.services.performance import available_evaluations, calm_rate, load_evaluation
+from tests.fakes import fake_manifest
 
 
 def _write(folder, which, content):
@@ -19,10 +22,28 @@ def test_evaluations_are_listed_with_the_main_ones_first(tmp_path):
     assert available_evaluations("dermascan", weights_dir=tmp_path) == ("test", "test-no-metadata", "outside")
 
 
-def test_evaluation_is_what_evaluate_wrote(tmp_path):
-    _write(tmp_path, "test", json.dumps({"schema": 1, "summary": {}}))
+def _metrics(sha256="0" * 64):
+    return {"schema": 1, "model": {"sha256": sha256}, "summary": {}}
 
-    assert load_evaluation("dermascan", "test", weights_dir=tmp_path) == {"schema": 1, "summary": {}}
+
+def test_evaluation_is_what_evaluate_wrote(tmp_path):
+    save_manifest(fake_manifest(name="dermascan"), tmp_path / "dermascan.json")
+    _write(tmp_path, "test", json.dumps(_metrics()))
+
+    assert load_evaluation("dermascan", "test", weights_dir=tmp_path) == _metrics()
+
+
+def test_evaluation_of_other_weights_names_both(tmp_path):
+    save_manifest(fake_manifest(name="dermascan"), tmp_path / "dermascan.json")
+    _write(tmp_path, "test", json.dumps(_metrics("f" * 64)))
+
+    with pytest.raises(WeightsError) as error:
+        load_evaluation("dermascan", "test", weights_dir=tmp_path)
+
+    assert str(error.value) == (
+        f"Expected the evaluation 'test' of 'dermascan' to be of its weights, sha256 {'0' * 64}. It is of {'f' * 64}. "
+        "Restore both from the same release, or evaluate again."
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,3 +78,30 @@ def test_evaluation_of_another_schema_is_refused(tmp_path):
     assert str(error.value) == (
         "Expected schema 1 in the evaluation 'test' of 'dermascan'. Received 7. Evaluate again with this version."
     )
+
+
+def _measured(folder, **changes):
+    manifest = fake_manifest(name="dermascan")
+    save_manifest(manifest, folder / "dermascan.json")
+    estimate = {"value": 0.012, "low": 0.009, "high": 0.016}
+    metrics = _metrics() | {
+        "summary": {"malignant_share_below_threshold": estimate},
+        "malignant": {"prevalence": 0.195},
+    }
+    _write(folder, "test", json.dumps(metrics | changes))
+    return manifest
+
+
+def test_calm_rate_is_the_share_of_cancer_below_the_threshold(tmp_path):
+    manifest = _measured(tmp_path)
+
+    assert calm_rate(manifest, weights_dir=tmp_path) == CalmRate(0.012, 0.009, 0.016, prevalence=0.195)
+
+
+def test_calm_rate_is_unknown_without_a_test_of_these_very_weights(tmp_path, caplog):
+    (tmp_path / "other").mkdir()
+    manifest = _measured(tmp_path / "other", model={"sha256": "f" * 64})
+
+    assert calm_rate(fake_manifest(name="dermascan"), weights_dir=tmp_path) is None
+    assert calm_rate(manifest, weights_dir=tmp_path / "other") is None
+    assert f"It is of {'f' * 64}." in caplog.text

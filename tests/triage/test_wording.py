@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from dermascan_core.domain import (
     Answers,
+    CalmRate,
     ImageType,
     Metadata,
     NextStep,
@@ -25,6 +26,7 @@ from dermascan_core.triage.wording import (
     QUESTIONS,
     Voice,
     booking_words,
+    calm_rate_words,
     class_name,
     how_soon,
     not_checked,
@@ -33,6 +35,7 @@ from dermascan_core.triage.wording import (
     step_title,
 )
 from tests.triage.test_forbidden_words import FORBIDDEN
+from tests.triage.test_policy import make_prediction
 
 
 def make_screening(
@@ -239,3 +242,45 @@ def test_each_reason_reads_at_age_fourteen_at_most(code):
 
 def test_what_the_public_reads_averages_age_twelve():
     assert reading_grade(" ".join(text if text[-1] in ".?!" else f"{text}." for text in sorted(public_texts()))) <= 7
+
+
+def calm(**changes):
+    """A screening of one low answer whose rate of wrong calm answers was measured."""
+    prediction = make_prediction()
+    photo = PhotoScreening("a.jpg", Status.ANSWERED, None, None, None, prediction, prediction, NextStep.WATCH)
+    base = make_screening(NextStep.WATCH, Answers(), Metadata(), ImageType.DERMOSCOPIC, Status.ANSWERED)
+    rate = CalmRate(0.012, 0.009, 0.016, prevalence=0.2)
+    return replace(base, **({"photos": (photo,), "calm_rate": rate} | changes))
+
+
+def test_low_answer_is_told_with_how_often_such_answers_were_wrong():
+    screening = calm()
+
+    assert calm_rate_words(screening, screening.photos[0]) == (
+        "Of 100 test photos with such a low answer, 1.2 (0.9 to 1.6) were cancer or pre-cancer all the same. "
+        "In the whole test it was 20 of 100; everyday life has far fewer."
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"calm_rate": None},
+        {"image_type": ImageType.CLINICAL},
+        {"metadata": Metadata(fitzpatrick_skin_type=5)},
+    ],
+)
+def test_rate_is_not_told_of_what_it_was_not_measured_on(changes):
+    screening = calm(**changes)
+
+    assert calm_rate_words(screening, screening.photos[0]) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": Status.UNSURE}, {"prediction": None}, {"prediction": make_prediction(is_above_threshold=True)}],
+)
+def test_rate_is_told_of_low_answers_only(changes):
+    screening = calm()
+
+    assert calm_rate_words(screening, replace(screening.photos[0], **changes)) is None
