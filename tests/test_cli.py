@@ -253,7 +253,7 @@ def test_train_passes_the_recipe_on_and_prints_where_it_ended(monkeypatch):
     result = run("train", "smoke", "--data", "d", "--out", "runs/x", "--fold", "3", "--resume", "--set", "epochs=4")
 
     assert (seen["data"], seen["out"], seen["fold"], seen["resume"], seen["epochs"]) == (
-        *(Path("d"), Path("runs/x"), 3, True, 4),
+        *([Path("d")], Path("runs/x"), 3, True, 4),
     )
     assert result.stdout == "Best epoch 2: val_score 0.9100. Written to runs/x.\n"
 

@@ -59,8 +59,8 @@ def load_dataset(folders: Path | Sequence[Path]) -> Dataset:
     Raises:
         DatasetError: If a folder is not a data set, holds no known split, or leaks; names the groups.
     """
-    parts = [_load_folder(folder) for folder in ([folders] if isinstance(folders, Path) else folders)]
-    photos = [photo for part, _ in parts for photo in part]
+    parts = {folder: _read_rows(folder) for folder in ([folders] if isinstance(folders, Path) else folders)}
+    photos = [photo for part in parts.values() for photo in part]
     _refuse_leaks(photos)
     names = Counter(p.image_id for p in photos)
     if doubled := sorted(name for name, n in names.items() if n > 1):
@@ -68,7 +68,12 @@ def load_dataset(folders: Path | Sequence[Path]) -> Dataset:
             f"Expected every photo once. {len(doubled)} names occur more than once, such as {', '.join(doubled[:5])}. "
             "Rename them, or leave one of the data sets out."
         )
-    files = {image_id: path for _, found in parts for image_id, path in found.items()}
+    files: dict[str, Path] = {}
+    for folder, part in parts.items():
+        found = find_photos(folder / "images", [p.image_id for p in part])
+        if not found:
+            raise DatasetError(f"Expected the photos of metadata.csv in '{folder / 'images'}'. None of them is there.")
+        files |= found
     return Dataset(
         photos=tuple(p for p in photos if p.image_id in files),
         files=files,
@@ -77,7 +82,7 @@ def load_dataset(folders: Path | Sequence[Path]) -> Dataset:
     )
 
 
-def _load_folder(folder: Path) -> tuple[list[LabelledPhoto], dict[str, Path]]:
+def _read_rows(folder: Path) -> list[LabelledPhoto]:
     table = folder / "metadata.csv"
     if not table.is_file() or not (folder / "images").is_dir():
         raise DatasetError(
@@ -90,12 +95,7 @@ def _load_folder(folder: Path) -> tuple[list[LabelledPhoto], dict[str, Path]]:
             f"Expected a diagnosis (dx) for every photo in '{table}'. {n_unnamed} only say malignant or not (target). "
             "They cannot teach classes: name their diagnosis, or take the rows out."
         )
-    if not any(p.split for p in photos):
-        photos = _join_shipped_split(photos)
-    files = find_photos(folder / "images", [p.image_id for p in photos])
-    if not files:
-        raise DatasetError(f"Expected the photos of metadata.csv in '{folder / 'images'}'. None of them is there.")
-    return photos, files
+    return photos if any(p.split for p in photos) else _join_shipped_split(photos)
 
 
 def split_sha256(photos: Iterable[LabelledPhoto]) -> str:
