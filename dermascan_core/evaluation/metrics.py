@@ -79,46 +79,6 @@ def normalise_rows(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return weighted.ratio(table, table.sum(axis=1, keepdims=True))
 
 
-@dataclass(frozen=True, slots=True)
-class ClassMeasures:
-    """One class against the rest, in [0, 1]; NaN where undefined.
-
-    Attributes:
-        precision: Share of the photos called this class that are it.
-        sensitivity: Share of the class's photos that are called it (recall).
-        specificity: Share of the other photos that are not called it.
-        f1: Harmonic mean of precision and sensitivity.
-        auc: Area under the ROC curve of its probability.
-    """
-
-    precision: float
-    sensitivity: float
-    specificity: float
-    f1: float
-    auc: float
-
-
-def class_measures(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, y_prob: npt.ArrayLike) -> tuple[ClassMeasures, ...]:
-    """Measure each class against the rest.
-
-    Args:
-        y_true: Integer labels of shape (n_samples,).
-        y_pred: The labels shown first, shape (n_samples,).
-        y_prob: Array (n_samples, n_classes).
-    """
-    labels, predicted, prob = np.asarray(y_true), np.asarray(y_pred), np.asarray(y_prob)
-    return tuple(
-        ClassMeasures(
-            **{
-                name: of_sample(measure, len(labels))
-                for name, measure in one_against_rest(labels, predicted, k).items()
-            },
-            auc=roc_auc(labels == k, prob[:, k]),
-        )
-        for k in range(prob.shape[1])
-    )
-
-
 def one_against_rest(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, label: int) -> dict[str, weighted.Measure]:
     """Return precision, sensitivity, specificity and f1 of one class, ready for resampling."""
     is_class, is_said = np.asarray(y_true) == label, np.asarray(y_pred) == label
@@ -154,19 +114,6 @@ def specificity_at_sensitivity(y_true: npt.ArrayLike, y_score: npt.ArrayLike, *,
     return of_sample(weighted.specificity_at_sensitivity(y_true, y_score, sensitivity), len(np.asarray(y_true)))
 
 
-def rates_at_threshold(y_true: npt.ArrayLike, y_score: npt.ArrayLike, threshold: float) -> tuple[float, float]:
-    """Return (sensitivity, specificity) when a score at or above the threshold means positive.
-
-    >>> rates_at_threshold([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], 0.35)
-    (1.0, 0.5)
-    """
-    positive, said = np.asarray(y_true, bool), np.asarray(y_score, np.float64) >= threshold
-    return (
-        of_sample(weighted.share(said, positive), len(positive)),
-        of_sample(weighted.share(~said, ~positive), len(positive)),
-    )
-
-
 def expected_calibration_error(
     y_true: npt.ArrayLike, y_prob: npt.ArrayLike, *, n_bins: int = N_CALIBRATION_BINS
 ) -> float:
@@ -189,20 +136,11 @@ def expected_calibration_error(
     return of_sample(weighted.expected_calibration_error(is_correct, confidence, n_bins=n_bins), len(is_correct))
 
 
-def brier_score_loss(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> float:
-    """Mean squared distance between the probabilities and the truth, summed over classes; 0 (best) to 2.
-
-    Reference: Brier (1950), Monthly Weather Review 78 (1), 1-3: the original definition, over all classes.
-
-    >>> round(brier_score_loss([0, 1], [[0.8, 0.2], [0.4, 0.6]]), 2)
-    0.2
-    """
-    losses = squared_distance(y_true, y_prob)
-    return float(losses.mean()) if losses.size else float("nan")
-
-
 def squared_distance(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return each photo's part of the Brier score, shape (n_samples,)."""
+    """Return each photo's part of the Brier score, shape (n_samples,), each from 0 (best) to 2.
+
+    Reference: Brier (1950), Monthly Weather Review 78 (1), 1-3: the original definition, summed over all classes.
+    """
     prob = np.asarray(y_prob, np.float64)
     return np.asarray(((prob - np.eye(prob.shape[1])[np.asarray(y_true, np.intp)]) ** 2).sum(axis=1))
 

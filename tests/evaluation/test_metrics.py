@@ -45,17 +45,23 @@ def test_binary_measures_agree_with_their_definitions(seed):
         )
 
 
+def against_rest(y_true, y_pred, label):
+    """Return each measure of one class, every photo counting once."""
+    measures = metrics.one_against_rest(y_true, y_pred, label)
+    return {name: metrics.of_sample(measure, len(y_true)) for name, measure in measures.items()}
+
+
 def test_class_measures_agree_with_scikit_learn():
     y_true, y_prob = _sample(3, ties=False)
     y_pred = y_prob.argmax(axis=1)
 
-    measured = metrics.class_measures(y_true, y_pred, y_prob)
+    measured = [against_rest(y_true, y_pred, k) for k in range(4)]
 
     precision, recall, f1, _ = sk.precision_recall_fscore_support(y_true, y_pred, zero_division=np.nan)
-    assert [m.precision for m in measured] == pytest.approx(list(precision), nan_ok=True)
-    assert [m.sensitivity for m in measured] == pytest.approx(list(recall))
-    assert [m.f1 for m in measured] == pytest.approx(list(f1))
-    assert [m.specificity for m in measured] == pytest.approx(
+    assert [m["precision"] for m in measured] == pytest.approx(list(precision), nan_ok=True)
+    assert [m["sensitivity"] for m in measured] == pytest.approx(list(recall))
+    assert [m["f1"] for m in measured] == pytest.approx(list(f1))
+    assert [m["specificity"] for m in measured] == pytest.approx(
         [sk.recall_score(y_true != k, y_pred != k) for k in range(4)]
     )
     assert metrics.balanced_accuracy(y_true, y_pred) == pytest.approx(sk.balanced_accuracy_score(y_true, y_pred))
@@ -65,10 +71,10 @@ def test_class_measures_agree_with_scikit_learn():
 
 
 def test_class_that_is_never_predicted_has_no_precision_rather_than_zero():
-    absent = metrics.class_measures([0, 0, 1], [0, 0, 0], [[0.9, 0.1], [0.8, 0.2], [0.6, 0.4]])[1]
+    absent = against_rest([0, 0, 1], [0, 0, 0], 1)
 
-    assert math.isnan(absent.precision)
-    assert (absent.sensitivity, absent.f1) == (0.0, 0.0)
+    assert math.isnan(absent["precision"])
+    assert (absent["sensitivity"], absent["f1"]) == (0.0, 0.0)
 
 
 def test_measures_are_undefined_where_one_class_is_absent():
@@ -76,7 +82,6 @@ def test_measures_are_undefined_where_one_class_is_absent():
     assert math.isnan(metrics.average_precision([0, 0], [0.2, 0.3]))
     assert math.isnan(metrics.specificity_at_sensitivity([1, 1], [0.2, 0.3]))
     assert math.isnan(metrics.specificity_at_sensitivity([0, 0], [0.2, 0.3]))
-    assert math.isnan(metrics.rates_at_threshold([0, 0], [0.2, 0.3], 0.25)[0])
     assert math.isnan(metrics.macro_auc([0, 0], [[0.5, 0.5], [0.4, 0.6]]))
 
 
@@ -85,7 +90,7 @@ def test_measures_are_undefined_without_samples():
 
     assert math.isnan(metrics.balanced_accuracy([], []))
     assert math.isnan(metrics.expected_calibration_error([], nothing))
-    assert math.isnan(metrics.brier_score_loss([], nothing))
+    assert metrics.squared_distance([], nothing).shape == (0,)
     assert math.isnan(metrics.average_precision([], []))
 
 
@@ -102,7 +107,7 @@ def test_brier_of_two_classes_is_twice_scikit_learns():
     rng = np.random.default_rng(5)
     y_true, p = rng.integers(0, 2, 50), rng.random(50)
 
-    measured = metrics.brier_score_loss(y_true, np.column_stack([1 - p, p]))
+    measured = metrics.squared_distance(y_true, np.column_stack([1 - p, p])).mean()
 
     assert measured == pytest.approx(2 * sk.brier_score_loss(y_true, p))
 
@@ -113,10 +118,6 @@ def test_reliability_bins_hold_every_photo_once():
     assert [b.n for b in bins] == [2, 0, 0, 0, 0, 0, 0, 0, 0, 2]
     assert (bins[0].confidence, bins[0].accuracy) == (0.05, 0.5)
     assert math.isnan(bins[1].accuracy)
-
-
-def test_rates_count_a_score_equal_to_the_threshold_as_positive():
-    assert metrics.rates_at_threshold([1, 0, 1, 0], [0.5, 0.5, 0.4, 0.1], 0.5) == (0.5, 0.5)
 
 
 def test_renaming_the_classes_changes_nothing():

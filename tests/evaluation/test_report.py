@@ -48,6 +48,12 @@ def test_operating_point_counts_every_photo_once():
     assert metrics["summary"]["malignant_share_below_threshold"]["value"] == 0.5
 
 
+def test_score_equal_to_the_threshold_counts_as_above():
+    metrics = _report([_result("a", "mel", 0.3), _result("b", "nv", 0.1)])
+
+    assert metrics["malignant"]["operating_point"]["true_positives"] == 1
+
+
 def test_specificity_at_95_sensitivity_is_read_off_the_samples_own_roc():
     results = [_result(f"m{i}", "mel", 0.4 + i / 100) for i in range(20)]
     results += [_result(f"n{i}", "nv", 0.02 * i) for i in range(30)]
