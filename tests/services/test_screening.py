@@ -1,9 +1,12 @@
+import json
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from dermascan_core.domain import Answers, CropBox, ImageType, Metadata, NextStep, Status
+from dermascan_core.domain import Answers, CalmRate, CropBox, ImageType, Metadata, NextStep, Status
+from dermascan_core.model.manifest import save_manifest
+from dermascan_core.services import models
 from dermascan_core.services.screening import screen_lesion
 from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, photo_bytes
 
@@ -166,6 +169,25 @@ def test_imaging_step_changes_what_the_network_sees(jpeg):
     plain, sharp = (_screen([("a.jpg", jpeg)], steps=s).photos[0].square for s in ((), ("sharpen",)))
 
     assert not np.array_equal(plain, sharp)
+
+
+def test_screening_carries_how_often_low_answers_of_this_model_were_wrong(jpeg, tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "WEIGHTS_DIR", tmp_path)
+    save_manifest(fake_manifest(), tmp_path / "fake.json")
+    measured = {
+        "schema": 1,
+        "model": {"sha256": "0" * 64},
+        "summary": {"malignant_share_below_threshold": {"value": 0.012, "low": 0.009, "high": 0.016}},
+        "malignant": {"prevalence": 0.195},
+    }
+    (tmp_path / "fake.evaluation" / "test").mkdir(parents=True)
+    (tmp_path / "fake.evaluation" / "test" / "metrics.json").write_text(json.dumps(measured))
+
+    assert _screen([("a.jpg", jpeg)]).calm_rate == CalmRate(0.012, 0.009, 0.016, prevalence=0.195)
+
+
+def test_screening_without_a_shipped_evaluation_carries_no_rate(jpeg):
+    assert _screen([("a.jpg", jpeg)]).calm_rate is None
 
 
 def test_stages_are_reported_in_order_and_end_at_one(jpeg):
