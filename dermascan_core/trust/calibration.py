@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 Array = npt.NDArray[np.floating]
 
@@ -48,6 +47,7 @@ def fit_temperature(
     Returns:
         A float in [0.1, 10].
     """
+    from scipy.optimize import minimize_scalar  # slow to import, and only training fits
 
     def loss(log_temperature: float) -> float:
         probabilities = calibrate_logits(
