@@ -13,7 +13,7 @@ from dermascan_core.model.manifest import Manifest
 from dermascan_core.services.models import list_models
 from dermascan_core.triage.wording import TESTED_ON
 from pages._ui.case import KEPT_FOR_S
-from pages._ui.frame import link_page, page_frame
+from pages._ui.frame import failures_told, link_page, page_frame
 
 _USE = """
 DermaScan helps an adult decide **when to show a spot on the skin to a doctor**, and helps a clinician to sort photos.
@@ -72,7 +72,7 @@ def show_page() -> None:
     st.header("Models installed here")
     _show_models()
     st.header("Versions")
-    st.dataframe(_versions(), hide_index=True, key="versions")
+    st.table(_versions(), hide_index=True)
 
 
 def _show_models() -> None:
@@ -87,7 +87,7 @@ def _show_models() -> None:
     for manifest in manifests:
         st.subheader(f"{manifest.name} {manifest.version}")
         rows = [{"part": part, "value": str(value)} for part, value in _describe(manifest).items()]
-        st.dataframe(rows, hide_index=True, key=f"model_{manifest.name}")
+        st.table(rows, hide_index=True)
 
 
 def _describe(manifest: Manifest) -> dict[str, object]:
@@ -98,7 +98,7 @@ def _describe(manifest: Manifest) -> dict[str, object]:
         "uses": ", ".join(("photo", *manifest.metadata_fields)),
         "input, px": manifest.preprocess.input_px,
         "views averaged": manifest.n_views,
-        "threshold": manifest.threshold,
+        "threshold": f"{manifest.threshold:.4f}",
         "threshold rule": manifest.threshold_rule,
         "licence": manifest.licence,
         "sha256": manifest.sha256,
@@ -115,4 +115,5 @@ def _versions() -> list[dict[str, str]]:
     return [{"part": name, "version": number} for name, number in found]
 
 
-show_page()
+with failures_told("about"):
+    show_page()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dermascan_core.triage.wording import SEVEN_POINT_LIST, Voice
-from pages._ui.frame import link_page, page_frame
+from pages._ui.frame import failures_told, link_page, page_frame
 
 _ABCDE = """
 - **A, asymmetry.** One half does not look like the other.
@@ -87,4 +87,5 @@ def show_page() -> None:
     st.caption(_SOURCES)
 
 
-show_page()
+with failures_told("know_your_skin"):
+    show_page()

@@ -11,7 +11,7 @@ from dermascan_core.services.models import DEFAULT_MODEL
 from dermascan_core.services.performance import load_evaluation
 from dermascan_core.triage.wording import TESTED_ON, Voice, class_name
 from pages._ui import charts, measures
-from pages._ui.frame import Width, as_plain_text, page_frame
+from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
 
 _EVALUATIONS = {"test": "With age, sex and place", "test-no-metadata": "Photo alone"}
 
@@ -202,4 +202,5 @@ def _show_origin(evaluation: dict[str, Any]) -> None:
     )
 
 
-show_page()
+with failures_told("performance"):
+    show_page()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dermascan_core.domain import Answers, ImageType, Metadata
+from dermascan_core.domain import Answers, ImageType, Metadata, Screening
 from dermascan_core.errors import DermaScanError, MetadataError
 from dermascan_core.imaging.examples import EXAMPLES, Example, example_png
 from dermascan_core.services.intake import take_in
@@ -13,7 +13,7 @@ from dermascan_core.triage.wording import Voice
 from pages._ui import case as cases
 from pages._ui import explain, form, photos, result
 from pages._ui.case import Case
-from pages._ui.frame import link_page, page_frame, scroll_to_top
+from pages._ui.frame import failures_told, link_page, page_frame, scroll_to_top
 from pages._ui.model import get_predictor, shipped_evaluation
 
 _SCROLL_KEY = "scroll_to_result"
@@ -26,7 +26,7 @@ def show_page() -> None:
         _ask(case, voice)
     else:
         _show_result(case, voice)
-    cases.keep_case(case)
+    cases.keep_case(cases.current_case())
 
 
 def _ask(case: Case, voice: Voice) -> None:
@@ -34,9 +34,8 @@ def _ask(case: Case, voice: Voice) -> None:
         "Answer a few questions, add a photo, and read what to do next. "
         "Nothing is stored on disk. You can skip any question."
     )
-    if cases.can_undo():
-        st.button("Undo: bring the deleted photo and answers back", on_click=cases.undo_start_over, key="undo")
-    _offer_examples(case)
+    _offer_undo()
+    case = _offer_examples(case)
     form.fill_form(case)
 
     st.header("1. Before any photo")
@@ -63,13 +62,20 @@ def _ask(case: Case, voice: Voice) -> None:
         st.button("Start over and delete all of this", on_click=cases.start_over, key="start_over", type="tertiary")
 
 
-def _offer_examples(case: Case) -> None:
+def _offer_undo() -> None:
+    if cases.can_undo():
+        st.button("Undo: bring your photo and answers back", on_click=cases.undo_start_over, key="undo")
+
+
+def _offer_examples(case: Case) -> Case:
     with st.expander("Just looking? Try a generated picture", icon=":material/science:", expanded=case.is_empty):
         st.caption("Drawn by this program. It shows nobody's skin, and its answer means nothing for yours.")
         with st.container(horizontal=True):
             for example in EXAMPLES:
                 if st.button(_short_title(example), key=f"example_{example.key}"):
+                    case = cases.make_room_for_example()
                     _use_example(case, example)
+    return case
 
 
 def _short_title(example: Example) -> str:
@@ -80,7 +86,7 @@ def _use_example(case: Case, example: Example) -> None:
     case.form = form.form_of(example.metadata, example.answers, example.image_type.value)
     case.is_form_replaced = True
     form.fill_form(case)
-    case.photos, case.hand_crops = [take_in(f"{example.key}.png", example_png(example.key))], {}
+    case.photos = [take_in(f"{example.key}.png", example_png(example.key))]
     case.example_title = example.title
     _check(case, example.answers, example.image_type)
 
@@ -122,12 +128,12 @@ def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metad
 
         predictor = get_predictor()
         steps = tuple(case.form.get(form.STEPS_KEY, ()))
-        given = [(photo.name, photo.data) for photo in case.photos]
-        crops = [case.hand_crops.get(photo.sha256) for photo in case.photos]
+        photos_now = tuple(case.photos)
+        crops = [case.hand_crops.get(photo.sha256) for photo in photos_now]
 
-        def screen(used: tuple[str, ...]) -> None:
-            screening = screen_lesion(
-                given,
+        def screen(used: tuple[str, ...]) -> Screening:
+            return screen_lesion(
+                [(photo.name, photo.data) for photo in photos_now],
                 metadata=metadata,
                 answers=answers,
                 image_type=image_type,
@@ -137,32 +143,27 @@ def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metad
                 explain=not used,
                 on_stage=on_stage,
             )
-            if used:
-                case.screening_with_steps = screening
-            else:
-                case.screening, case.screening_with_steps = screening, None
 
-        screen(())
-        if steps:
-            screen(steps)
+        screening, with_steps = screen(()), screen(steps) if steps else None
+        case.screening, case.screening_with_steps = screening, with_steps
+        case.screened_photos, case.screened_by = photos_now, predictor.manifest
         status.update(label="Done", state="complete")
 
 
 def _show_result(case: Case, voice: Voice) -> None:
-    screening = case.screening
-    if screening is None:
+    screening, manifest = case.screening, case.screened_by
+    if screening is None or manifest is None:
         return
     if st.session_state.pop(_SCROLL_KEY, False):
         scroll_to_top()
     if case.example_title:
         _show_example_mark(case)
-    manifest = get_predictor().manifest
+        _offer_undo()
     result.show_next_step(screening, voice)
     result.show_agreement(screening, voice)
     by_urgency = sorted(range(len(screening.photos)), key=lambda i: -screening.photos[i].next_step.urgency)
     for index in by_urgency:
-        intake = case.photos[index] if index < len(case.photos) else None
-        result.show_photo_result(screening, index, intake=intake, manifest=manifest, voice=voice)
+        result.show_photo_result(screening, index, intake=case.screened_photos[index], manifest=manifest, voice=voice)
     if case.screening_with_steps is not None:
         steps = tuple(case.form.get(form.STEPS_KEY, ()))
         explain.show_steps_effect(screening, case.screening_with_steps, steps, voice)
@@ -179,4 +180,5 @@ def _show_result(case: Case, voice: Voice) -> None:
     link_page("pages/know_your_skin.py", "Signs to watch, and how to take a good photo", icon=":material/visibility:")
 
 
-show_page()
+with failures_told("screening"):
+    show_page()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -13,13 +15,11 @@ from dermascan_core.services.batch import BatchItem, MetadataTable, rank_for_tri
 from dermascan_core.services.worklist import SAMPLE_METADATA_CSV, WorklistRow, worklist_csv, worklist_rows
 from dermascan_core.tables import photo_key
 from dermascan_core.triage.wording import BARS_CAPTION, PHONE_NOT_TESTED, Voice, class_name, step_title
-from pages._ui.frame import Width, as_plain_text, page_frame
+from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
 from pages._ui.model import get_predictor
 from pages._ui.photos import PHOTO_TYPES, ask_image_type
 
 _BATCH_KEY = "triage_items"
-_TYPE_KEY = "triage_image_type"
-_UNUSED_KEY = "triage_unused_rows"
 _MAX_PHOTOS = 200
 
 
@@ -41,11 +41,48 @@ def show_page() -> None:
     )
     image_type = ask_image_type(key="triage_image_type_choice")
     if st.button("Rank these photos", type="primary", key="rank", icon=":material/sort:"):
+        st.session_state.pop(_BATCH_KEY, None)  # an old list under a new failure would be taken for the new one
         _rank([(upload.name, upload.getvalue()) for upload in uploads], table_file, image_type)
-    if _BATCH_KEY in st.session_state:
-        _show_worklist(st.session_state[_BATCH_KEY], st.session_state[_TYPE_KEY], voice)
-    else:
+    batch: _Batch | None = st.session_state.get(_BATCH_KEY)
+    if batch is None:
         _show_empty_state()
+    elif uploads and _names(uploads) != batch.uploads:
+        st.info("The photos above changed since the last ranking. Rank them again.", icon=":material/sort:")
+        _offer_deletion()
+    else:
+        _show_worklist(batch, voice)
+        _offer_deletion()
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A ranking and what it was made from.
+
+    Attributes:
+        items: Most urgent first.
+        uploads: Name and size of each photo, as uploaded.
+        image_type: What took the photos.
+        unused_rows: Keys of table rows without a photo.
+        codes: The model's classes, for the table to download.
+    """
+
+    items: Sequence[BatchItem]
+    uploads: tuple[tuple[str, int], ...]
+    image_type: ImageType
+    unused_rows: Sequence[str]
+    codes: tuple[str, ...]
+
+
+def _names(uploads: Sequence[Any]) -> tuple[tuple[str, int], ...]:
+    return tuple((upload.name, upload.size) for upload in uploads)
+
+
+def _offer_deletion() -> None:
+    st.button("Delete this list", key="delete_list", icon=":material/delete:", on_click=_delete_list)
+
+
+def _delete_list() -> None:
+    st.session_state.pop(_BATCH_KEY, None)
 
 
 def _rank(pictures: Sequence[tuple[str, bytes]], table_file: object, image_type: ImageType | None) -> None:
@@ -68,10 +105,14 @@ def _rank(pictures: Sequence[tuple[str, bytes]], table_file: object, image_type:
     except DermaScanError as error:
         st.error(str(error))
         return
-    st.session_state[_BATCH_KEY] = rank_for_triage(items)
-    st.session_state[_TYPE_KEY] = image_type
     keys = {photo_key(name) for name, _ in pictures}
-    st.session_state[_UNUSED_KEY] = [key for key in metadata or {} if key not in keys]
+    st.session_state[_BATCH_KEY] = _Batch(
+        items=rank_for_triage(items),
+        uploads=tuple((name, len(data)) for name, data in pictures),
+        image_type=image_type,
+        unused_rows=[key for key in metadata or {} if key not in keys],
+        codes=get_predictor().manifest.codes,
+    )
 
 
 def _read_table(table_file: object) -> MetadataTable | None:
@@ -90,10 +131,10 @@ def _screen_all(
     return items
 
 
-def _show_worklist(ranked: Sequence[BatchItem], image_type: ImageType, voice: Voice) -> None:
-    rows = worklist_rows(ranked)
+def _show_worklist(batch: _Batch, voice: Voice) -> None:
+    rows = worklist_rows(batch.items)
     st.header("Who to look at first")
-    if image_type is ImageType.CLINICAL:
+    if batch.image_type is ImageType.CLINICAL:
         st.warning(PHONE_NOT_TESTED, icon=":material/smartphone:")
     st.dataframe(
         [_table_row(row, voice) for row in rows],
@@ -110,14 +151,14 @@ def _show_worklist(ranked: Sequence[BatchItem], image_type: ImageType, voice: Vo
     st.caption(BARS_CAPTION)
     st.download_button(
         "Download the ranked table (CSV)",
-        data=lambda: worklist_csv(ranked, get_predictor().manifest.codes),
+        data=lambda: worklist_csv(batch.items, batch.codes),
         file_name="dermascan-triage.csv",
         mime="text/csv",
         on_click="ignore",
         key="download_worklist",
     )
-    _show_problems(rows)
-    first = ranked[0].screening
+    _show_problems(rows, batch.unused_rows)
+    first = batch.items[0].screening
     st.caption(
         f"Model {as_plain_text(first.model)}, engine {first.engine}, weights {first.model_sha256[:12]}, "
         f"program {as_plain_text(first.app_version)}"
@@ -138,7 +179,7 @@ def _table_row(row: WorklistRow, voice: Voice) -> dict[str, object]:
     }
 
 
-def _show_problems(rows: Sequence[WorklistRow]) -> None:
+def _show_problems(rows: Sequence[WorklistRow], unused: Sequence[str]) -> None:
     refused = [row for row in rows if not row.predicted]
     if refused:
         listed = "\n".join(
@@ -151,7 +192,6 @@ def _show_problems(rows: Sequence[WorklistRow]) -> None:
             f"- {as_plain_text(row.name)}: {as_plain_text(row.reason, max_chars=400)}" for row in with_errors
         )
         st.warning(f"**{len(with_errors)} rows of the table were not used.**\n\n{listed}")
-    unused = st.session_state.get(_UNUSED_KEY) or []
     if unused:
         st.info("Rows of the table without a photo here: " + ", ".join(as_plain_text(key) for key in unused[:20]))
 
@@ -171,4 +211,5 @@ def _show_empty_state() -> None:
     )
 
 
-show_page()
+with failures_told("triage"):
+    show_page()

@@ -10,17 +10,20 @@ import hashlib
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field
+import weakref
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import streamlit as st
 
 from dermascan_core.domain import CropBox, Screening
+from dermascan_core.model.manifest import Manifest
 from dermascan_core.services.intake import Intake
 
 MAX_PHOTOS = 6
 KEPT_FOR_S = 1800.0
 MAX_KEPT_BYTES = 512 * 2**20
+SWEEP_EVERY_S = 60.0
 TOKEN_PARAM = "case"  # noqa: S105  the name of the query parameter, no secret
 _CASE_KEY = "current_case"
 _DELETED_KEY = "deleted_case"
@@ -36,6 +39,8 @@ class Case:
         hand_crops: sha256 of a photo -> the square set by hand.
         form: Widget key -> value of everything that was asked.
         screening: The result; None before the first.
+        screened_photos: The photos of the result, in its order; ``photos`` may have changed since.
+        screened_by: Manifest of the model that answered, so that a result stays readable without its weights.
         screening_with_steps: The same after the optional imaging steps, where some were chosen.
         is_form_replaced: Whether the widgets still hold another form and must take this one over.
         is_editing: Whether the questions are shown rather than the result.
@@ -47,6 +52,8 @@ class Case:
     hand_crops: dict[str, CropBox] = field(default_factory=dict)
     form: dict[str, Any] = field(default_factory=dict)
     screening: Screening | None = None
+    screened_photos: tuple[Intake, ...] = ()
+    screened_by: Manifest | None = None
     screening_with_steps: Screening | None = None
     is_form_replaced: bool = False
     is_editing: bool = True
@@ -56,12 +63,17 @@ class Case:
     @property
     def size_bytes(self) -> int:
         """Memory its photos take."""
-        return sum(len(photo.data) + len(photo.preview_jpeg) for photo in self.photos)
+        photos = {photo.sha256: photo for photo in (*self.photos, *self.screened_photos)}
+        return sum(len(photo.data) + len(photo.preview_jpeg) for photo in photos.values())
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to lose."""
         return not self.photos and self.screening is None and not any(self.form.values())
+
+    def copy(self) -> Case:
+        """Return a case of its own with the same photos: what one tab changes, another does not show."""
+        return replace(self, photos=list(self.photos), hand_crops=dict(self.hand_crops), form=dict(self.form))
 
 
 class CaseStore:
@@ -76,12 +88,12 @@ class CaseStore:
         with self._lock:
             self._kept.pop((token, browser), None)
             self._kept[token, browser] = (now_s, case)
-            self._forget(now_s)
+            self._drop_old(now_s)
 
     def find(self, token: str, browser: str, *, now_s: float) -> Case | None:
         """Return the case, or None when it is unknown, too old, or was kept by another browser."""
         with self._lock:
-            self._forget(now_s)
+            self._drop_old(now_s)
             return self._kept.get((token, browser), (0.0, None))[1]
 
     def drop(self, token: str, browser: str) -> None:
@@ -89,7 +101,12 @@ class CaseStore:
         with self._lock:
             self._kept.pop((token, browser), None)
 
-    def _forget(self, now_s: float) -> None:
+    def forget_old(self, *, now_s: float) -> None:
+        """Forget what is too old, though nobody asks for anything."""
+        with self._lock:
+            self._drop_old(now_s)
+
+    def _drop_old(self, now_s: float) -> None:
         for key, (kept_s, _) in list(self._kept.items()):
             total = sum(case.size_bytes for _, case in self._kept.values())
             if now_s - kept_s > KEPT_FOR_S or (total > MAX_KEPT_BYTES and len(self._kept) > 1):
@@ -98,7 +115,25 @@ class CaseStore:
 
 @st.cache_resource(show_spinner=False)
 def _store() -> CaseStore:
-    return CaseStore()
+    store = CaseStore()
+    sweep_in_background(store)
+    return store
+
+
+def sweep_in_background(store: CaseStore, *, every_s: float = SWEEP_EVERY_S) -> threading.Thread:
+    """Let a server that nobody visits forget old cases too, for as long as the store is in use elsewhere."""
+    watched = weakref.ref(store)
+    del store
+
+    def sweep() -> None:
+        while (kept := watched()) is not None:
+            kept.forget_old(now_s=time.monotonic())
+            del kept
+            time.sleep(every_s)
+
+    thread = threading.Thread(target=sweep, name="forget-cases", daemon=True)
+    thread.start()
+    return thread
 
 
 def current_case() -> Case:
@@ -107,7 +142,7 @@ def current_case() -> Case:
         token = str(st.query_params.get(TOKEN_PARAM, ""))
         found = _store().find(token, _browser(), now_s=time.monotonic()) if token else None
         st.session_state[_TOKEN_KEY] = token if found else secrets.token_urlsafe(16)
-        st.session_state[_CASE_KEY] = found or Case()
+        st.session_state[_CASE_KEY] = Case() if found is None else found.copy()
     case: Case = st.session_state[_CASE_KEY]
     return case
 
@@ -124,11 +159,18 @@ def keep_case(case: Case) -> None:
 
 def start_over() -> None:
     """Delete the case; one undo is possible until the next photo comes in or the session ends."""
-    _store().drop(st.session_state.get(_TOKEN_KEY, ""), _browser())
-    st.query_params.pop(TOKEN_PARAM, None)
     old = current_case()
     st.session_state[_DELETED_KEY] = old
     _replace(Case(n_uploads=old.n_uploads + 1))
+
+
+def make_room_for_example() -> Case:
+    """Return a new case for an example; a person's own case is set aside, and undo brings it back."""
+    old = current_case()
+    if not old.example_title and not old.is_empty:
+        st.session_state[_DELETED_KEY] = old
+    _replace(Case(n_uploads=old.n_uploads + 1))
+    return current_case()
 
 
 def can_undo() -> bool:
@@ -149,6 +191,8 @@ def forget_deleted() -> None:
 
 
 def _replace(case: Case) -> None:
+    _store().drop(st.session_state.get(_TOKEN_KEY, ""), _browser())
+    st.query_params.pop(TOKEN_PARAM, None)
     case.is_form_replaced = True
     st.session_state[_TOKEN_KEY] = secrets.token_urlsafe(16)
     st.session_state[_CASE_KEY] = case

@@ -9,8 +9,11 @@ from dermascan_core.imaging.overlay import blend_heat_map
 from dermascan_core.imaging.steps import STEPS
 from dermascan_core.triage.wording import HEAT_MAP_CAPTION, Voice, class_name, step_title
 
+from .frame import failures_told
+
 
 @st.fragment
+@failures_told("heat map")
 def show_heat_map(photo: PhotoScreening, index: int, *, voice: Voice) -> None:
     """Show the square that the network saw, under the heat map of a class and with an opacity to choose."""
     if photo.square is None or not photo.heat_maps or photo.prediction is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 import streamlit as st
@@ -10,8 +12,11 @@ from streamlit import runtime
 from streamlit.errors import StreamlitPageNotFoundError
 from streamlit.runtime.pages_manager import PagesManager
 
+from dermascan_core.errors import DermaScanError
+from dermascan_core.services import failure_log
 from dermascan_core.triage.wording import DISCLAIMER, Voice
 
+from .case import current_case, keep_case
 from .model import guard_cached_model, start_loading
 
 VOICE_KEY = "voice"
@@ -62,9 +67,24 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     guard_cached_model()
     start_loading()
     voice = _choose_voice(title)
+    keep_case(current_case())  # the way to another page drops the address' query, and with it the case
     st.title(title)
     st.warning(DISCLAIMER, icon=":material/warning:")
     return voice
+
+
+@contextmanager
+def failures_told(page: str) -> Iterator[None]:
+    """Tell a failure inside a page as one sentence: a known one as it is, an unforeseen one with its id in the log.
+
+    Streamlit's own stop and rerun are no failures and pass. What was typed and shown stays in the session.
+    """
+    try:
+        yield
+    except DermaScanError as error:
+        st.error(str(error))
+    except Exception as error:  # noqa: BLE001  outermost boundary of a page: logged in full, told with its id
+        st.error(as_plain_text(failure_log.record_failure(error, what=f"page {page}"), max_chars=600))
 
 
 def _go_through_the_map() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -66,13 +67,15 @@ def ask_photos(case: Case) -> None:
 
 def _add_photos(case: Case, pictures: list[tuple[str, bytes]], *, n_free: int) -> None:
     known = {photo.sha256 for photo in case.photos}
+    unique = {hashlib.sha256(data).hexdigest(): (name, data) for name, data in reversed(pictures)}
+    new = [picture for sha256, picture in reversed(unique.items()) if sha256 not in known]
     with st.spinner("Looking at the photo"):
-        new = [take_in(name, data) for name, data in pictures[:n_free]]
+        taken_in = [take_in(name, data) for name, data in new[:n_free]]
     if case.example_title:
         # A person's own photo must never be judged with the made-up age and answers of an example.
         case.photos, case.example_title, case.form, case.is_form_replaced = [], "", {}, True
-    case.photos += [photo for photo in new if photo.sha256 not in known]
-    if len(pictures) > n_free:
+    case.photos += taken_in
+    if len(new) > n_free:
         st.toast(f"Only {MAX_PHOTOS} photos of one spot are used. The others were left out.")
     case.n_uploads += 1
     forget_deleted()

@@ -13,6 +13,7 @@ from dermascan_core.reports.export import screening_to_csv, screening_to_json
 from dermascan_core.services.intake import Intake, preview_with_crop
 from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
 from dermascan_core.triage.policy import seven_point_score
+from dermascan_core.triage.rules import UNTESTED_SKIN_TYPES
 from dermascan_core.triage.wording import (
     BARS_CAPTION,
     DARK_SKIN_NOT_TESTED,
@@ -35,7 +36,10 @@ from . import charts, measures
 from .explain import show_heat_map
 from .frame import as_plain_text
 
-_DARK_SKIN_TYPES = (5, 6)
+_NO_FIGURES = (
+    "How often such answers were wrong is not known: the test held no phone photos and no brown or black skin, "
+    "so no figures exist for such photos."
+)
 
 
 def show_next_step(screening: Screening, voice: Voice) -> None:
@@ -93,9 +97,7 @@ def _first(photo: PhotoScreening, voice: Voice) -> str:
     return "not assessed" if photo.prediction is None else class_name(photo.prediction.predicted, voice)
 
 
-def show_photo_result(
-    screening: Screening, index: int, *, intake: Intake | None, manifest: Manifest, voice: Voice
-) -> None:
+def show_photo_result(screening: Screening, index: int, *, intake: Intake, manifest: Manifest, voice: Voice) -> None:
     """Show one photo: the picture, ranked classes with bars, the chart, and where the network looked."""
     photo = screening.photos[index]
     title = "What the model sees in the photo" if len(screening.photos) == 1 else f"Photo {index + 1}"
@@ -103,7 +105,7 @@ def show_photo_result(
     st.caption(as_plain_text(photo.name))
     if photo.prediction is None:
         st.error(refusal_text(photo.reason) if photo.reason else "Not assessed.", icon=":material/no_photography:")
-        if intake is not None and intake.preview_jpeg:
+        if intake.preview_jpeg:
             with st.container(key=f"photo-refused-{index}"):
                 st.image(intake.preview_jpeg, width=240)
         if photo.quality is None or not photo.quality.is_usable:
@@ -112,7 +114,7 @@ def show_photo_result(
     _show_marks(screening, photo)
     is_greyed = photo.status is Status.UNSURE
     picture, bars = st.columns([1, 2])
-    if intake is not None and photo.crop is not None:
+    if photo.crop is not None:
         with picture, st.container(key=f"thumb-{index}"):
             st.image(preview_with_crop(intake, photo.crop), caption="The square was looked at.", width="stretch")
     with bars, st.container(key=f"{'greyed' if is_greyed else 'bars'}-{index}"):
@@ -137,7 +139,7 @@ def _show_marks(screening: Screening, photo: PhotoScreening) -> None:
         st.warning(UNSURE_SENTENCE, icon=":material/help:")
     if screening.image_type is ImageType.CLINICAL:
         st.warning(PHONE_NOT_TESTED, icon=":material/smartphone:")
-    if screening.metadata.fitzpatrick_skin_type in _DARK_SKIN_TYPES:
+    if screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES:
         st.warning(DARK_SKIN_NOT_TESTED, icon=":material/warning:")
     for warning in photo.quality.warnings if photo.quality else ():
         st.warning(warning.sentence)
@@ -197,10 +199,11 @@ def _show_numbers(photo: PhotoScreening, prediction: Prediction, manifest: Manif
 def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, Any] | None, voice: Voice) -> None:
     """Show how often such answers were wrong, what the model was tested on, what was not checked, and which model."""
     st.subheader("What this cannot tell you")
-    if evaluation is not None:
-        for is_above in sorted(
-            {p.prediction.is_above_threshold for p in screening.photos if p.prediction}, reverse=True
-        ):
+    sides = sorted({p.prediction.is_above_threshold for p in screening.photos if p.prediction}, reverse=True)
+    if sides and not _is_like_the_test(screening):
+        st.markdown(f"**{_NO_FIGURES}**")
+    elif evaluation is not None:
+        for is_above in sides:
             st.markdown(f"**{measures.among_such_answers(evaluation, is_above=is_above)}**")
     st.markdown(TESTED_ON)
     st.markdown("\n".join(f"- {sentence}" for sentence in not_checked(screening)))
@@ -212,6 +215,11 @@ def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, 
         f"weights {screening.model_sha256[:12]}, program {as_plain_text(screening.app_version)}, "
         f"screened at {as_plain_text(screening.screened_at)}"
     )
+
+
+def _is_like_the_test(screening: Screening) -> bool:
+    is_dark = screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES
+    return screening.image_type is ImageType.DERMOSCOPIC and not is_dark
 
 
 def offer_downloads(screening: Screening) -> None:
