@@ -252,6 +252,7 @@ def release(
         Path | None, typer.Option("--weights-dir", metavar="DIR", help="Where it goes; default: weights/.")
     ] = None,
     card: Annotated[Path | None, typer.Option("--card", metavar="FILE", help="Also write the model card.")] = None,
+    external: Annotated[list[Path] | None, typer.Option(help="Another archive to measure too; repeatable.")] = None,
     no_evaluation: Annotated[
         bool, typer.Option("--no-evaluation", help="Leave the test split alone: the run is not final.")
     ] = False,
@@ -266,11 +267,11 @@ def release(
     from .training.publish import publish_release
     from .training.release import make_release
 
-    folder = weights_dir or WEIGHTS_DIR
+    to = weights_dir or WEIGHTS_DIR
     with _stages() as show:
-        manifest = make_release(run, data=data, name=name, weights_dir=folder, on_progress=show)
+        manifest = make_release(run, data=data, name=name, weights_dir=to, on_progress=show)
         if not no_evaluation:
-            manifest = publish_release(name, data=data, weights_dir=folder, card=card, on_progress=show)
+            manifest = publish_release(name, data=data, weights_dir=to, card=card, external=external, on_progress=show)
     typer.echo(f"{manifest.name}: threshold {manifest.threshold:.4f} ({manifest.threshold_rule}).")
     typer.echo(f"sha256 {manifest.sha256}")
     _say_measures(manifest.metrics)

@@ -123,12 +123,12 @@ def _figures(name: str, metrics: Mapping[str, Any]) -> str:
         [f"{HAM_NAMES[code]} (`{code}`)", str(classes[code].get("n", ""))]
         + [_estimate(classes[code][key]) for key in ("precision", "sensitivity", "specificity", "f1", "auc")]
         for code in HAM_CODES
-        if code in classes
+        if code in classes and classes[code].get("n")
     ]
-    told = "age, sex and site told" if data["use_metadata"] else "everything unknown"
+    told = "metadata told where known" if data["use_metadata"] else "everything unknown"
     return f"""## Measured: {name} ({told})
 
-{data["n_rows"]} photos of lesions that neither trained nor tuned the model; 95 % bootstrap intervals by lesion.
+{data["n_rows"]} photos of lesions that neither trained nor tuned the model; 95 % bootstrap intervals.
 
 {_table(["measure", "value (95 % interval)"], rows)}
 
@@ -147,7 +147,7 @@ def _limits() -> str:
 
 - Photos of the training archive come from two clinics (Vienna, Queensland) and mostly from light skin. Skin types V
   and VI are not tested: nothing here supports a claim about dark skin.
-- Photos from other clinics, other devices or phones score lower; none of them was measured for this release.
+- Photos from other clinics, devices or phones score lower, as far as measured above. Phone photos were not measured.
 - `scc` is ISIC 2019's label on HAM10000's `akiec`: in-situ (Bowen). Invasive squamous cell carcinoma, Merkel cell
   carcinoma, amelanotic melanoma and other rare forms are absent or rare.
 - Dermatofibromas and vascular lesions are few in the test split: read their intervals.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..evaluation.evaluate import evaluate_photos
 from ..model.keras_engine import KerasEngine
 from ..model.manifest import Manifest, load_manifest, save_manifest
 from ..model.predictor import EnginePredictor
+from ..tables import find_photos, read_labels
 from .data import load_dataset
 from .model_card import render_model_card
 
@@ -26,6 +28,7 @@ def publish_release(
     data: Path | Sequence[Path],
     weights_dir: Path,
     card: Path | None = None,
+    external: Sequence[Path] | None = None,
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Manifest:
     """Evaluate a released model with and without metadata, and write the figures where people read them.
@@ -38,6 +41,7 @@ def publish_release(
         data: The data set whose ``test`` split is looked at.
         weights_dir: Where the weights lie.
         card: Where the model card goes; None writes none.
+        external: Folders (images/ and metadata.csv) of other archives, measured whole, each under its folder's name.
         on_progress: Called with (what, done, total).
 
     Returns:
@@ -49,20 +53,20 @@ def publish_release(
     dataset = load_dataset(data)
     # Rows without a photo are evaluated too: ``evaluate`` counts them as missing instead of passing them over.
     photos = [*dataset.part(split="test"), *(p for p in dataset.missing if p.split == "test")]
+    tasks = [(evaluation, photos, dataset.files, told, "test") for evaluation, told in EVALUATIONS.items()]
+    for folder in external or ():
+        rows = read_labels(folder / "metadata.csv")
+        tasks.append((folder.name, rows, find_photos(folder / "images", [p.image_id for p in rows]), True, ""))
     metrics: dict[str, Mapping[str, Any]] = {}
-    for evaluation, use_metadata in EVALUATIONS.items():
-
-        def report(done: int, total: int, evaluation: str = evaluation) -> None:
-            on_progress(evaluation, done, total)
-
+    for evaluation, rows, files, use_metadata, split in tasks:
         written = evaluate_photos(
             predictor,
-            photos,
-            dataset.files,
+            rows,
+            files,
             out=weights_dir / f"{name}.evaluation" / evaluation,
             use_metadata=use_metadata,
-            split="test",
-            on_progress=report,
+            split=split,
+            on_progress=partial(on_progress, evaluation),
         )
         metrics[evaluation] = {part: written.metrics[part] for part in _KEPT} | {
             "classes": {

@@ -7,23 +7,28 @@ from dermascan_core.model.manifest import load_manifest
 from dermascan_core.training.model_card import render_model_card
 from dermascan_core.training.publish import publish_release
 from dermascan_core.training.release import make_release
+from tests.training.conftest import dataset_rows, write_dataset
 
 
 @pytest.fixture(scope="module")
 def published(finished_run, generated_dataset, tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     make_release(finished_run, data=generated_dataset, name="tiny", weights_dir=folder)
-    manifest = publish_release("tiny", data=generated_dataset, weights_dir=folder, card=folder / "card.md")
+    rows = [row for row in dataset_rows() if row["dx"] in ("mel", "nv")][:6]
+    clinic = write_dataset(tmp_path_factory.mktemp("other") / "clinic", rows=rows)
+    manifest = publish_release(
+        "tiny", data=generated_dataset, weights_dir=folder, card=folder / "card.md", external=[clinic]
+    )
     return manifest, folder
 
 
 def test_manifest_repeats_what_evaluate_wrote(published):
     manifest, folder = published
 
-    for name in ("test", "test-no-metadata"):
+    for name, split in (("test", "test"), ("test-no-metadata", "test"), ("clinic", "")):
         written = json.loads((folder / "tiny.evaluation" / name / "metrics.json").read_text())
         assert manifest.metrics[name]["summary"] == written["summary"]
-        assert manifest.metrics[name]["data"]["split"] == "test"
+        assert manifest.metrics[name]["data"]["split"] == split
     assert load_manifest(folder / "tiny.json") == manifest
 
 
