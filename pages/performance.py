@@ -8,7 +8,7 @@ import streamlit as st
 
 from dermascan_core.errors import DermaScanError
 from dermascan_core.services.models import DEFAULT_MODEL
-from dermascan_core.services.performance import load_evaluation
+from dermascan_core.services.performance import available_evaluations, load_evaluation
 from dermascan_core.triage.wording import TESTED_ON, Voice, class_name
 from pages._ui import charts, measures
 from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
@@ -20,10 +20,11 @@ def show_page() -> None:
     voice = page_frame("Model performance", width=Width.TABLE)
     st.markdown("How good the model is, measured on photos that it never saw in training.")
     st.markdown(TESTED_ON)
+    others = [name for name in available_evaluations(DEFAULT_MODEL) if name not in _EVALUATIONS]
     which = st.segmented_control(
-        "What the model was told",
-        list(_EVALUATIONS),
-        format_func=_EVALUATIONS.__getitem__,
+        "What the model was told" if not others else "Which test",
+        [*_EVALUATIONS, *others],
+        format_func=lambda name: _EVALUATIONS.get(name, f"Other clinics: {as_plain_text(name)}"),
         default="test",
         required=True,
         key="evaluation",

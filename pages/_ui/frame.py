@@ -64,12 +64,12 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     _go_through_the_map()
     st.set_page_config(page_title=f"{title} - DermaScan", page_icon=":material/dermatology:", layout=width.value)
     st.html(_STYLE)
+    st.title(title)
+    st.warning(DISCLAIMER, icon=":material/warning:")
     guard_cached_model()
     start_loading()
     voice = _choose_voice(title)
     keep_case(current_case())  # the way to another page drops the address' query, and with it the case
-    st.title(title)
-    st.warning(DISCLAIMER, icon=":material/warning:")
     return voice
 
 

@@ -230,3 +230,22 @@ def test_answers_outlive_a_visit_to_another_page(phone: Page, address: str) -> N
     phone.get_by_role("link", name="Screening").click()
 
     expect(phone.get_by_label("Age in years")).to_have_value("47")
+
+
+def test_reload_on_another_page_still_finds_the_result(phone: Page, address: str) -> None:
+    phone.set_viewport_size({"width": 1440, "height": 900})
+    open_page(phone, address)
+    phone.get_by_role("button", name="Even brown mole").tap()
+    wait_for_result(phone)
+    before = result_text(phone)
+
+    phone.get_by_role("link", name="About").click()
+    expect(phone.get_by_role("heading", name="About DermaScan")).to_be_visible()
+    wait_until_still(phone)
+    phone.reload()
+    expect(phone.get_by_role("heading", name="About DermaScan")).to_be_visible()
+    wait_until_still(phone)
+    phone.get_by_role("link", name="Screening").click()
+    wait_for_result(phone)
+
+    assert result_text(phone) == before

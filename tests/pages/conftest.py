@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dermascan_core.services import models
+from dermascan_core.services import failure_log, models
 from tests.fakes import FakePredictor, fake_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +24,16 @@ def fake_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePredictor
     monkeypatch.setattr(models, "WEIGHTS_DIR", tmp_path)
     st.cache_resource.clear()
     return predictor
+
+
+@pytest.fixture(autouse=True)
+def unforeseen_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure that a page would tell as a sentence is an exception of the page in tests."""
+
+    def raise_again(error: BaseException, *, what: str) -> str:
+        raise error
+
+    monkeypatch.setattr(failure_log, "record_failure", raise_again)
 
 
 @pytest.fixture

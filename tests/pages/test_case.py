@@ -1,10 +1,14 @@
 """The case at hand outlives a reload of the same browser, for half an hour, and nobody else's."""
 
+import gc
+import threading
+import time
+
 import pytest
 from streamlit.web.server.starlette import starlette_app_utils as xsrf
 
 from dermascan_core.services.intake import Intake
-from pages._ui.case import KEPT_FOR_S, MAX_KEPT_BYTES, Case, CaseStore, browser_mark
+from pages._ui.case import KEPT_FOR_S, MAX_KEPT_BYTES, Case, CaseStore, browser_mark, sweep_in_background
 from pages._ui.photos import is_camera_allowed
 
 
@@ -80,3 +84,38 @@ def test_browser_without_a_readable_cookie_has_no_mark(cookie: str) -> None:
 )
 def test_camera_is_offered_only_where_a_browser_gives_it(url: str | None, is_allowed: bool) -> None:
     assert is_camera_allowed(url) is is_allowed
+
+
+def test_idle_server_forgets_too() -> None:
+    store = CaseStore()
+    store.keep("token", "browser", Case(), now_s=time.monotonic() - KEPT_FOR_S - 1)
+    store._kept["token", "browser"] = (time.monotonic() - KEPT_FOR_S - 1, Case())
+
+    sweep = sweep_in_background(store, every_s=0.01)
+    deadline = time.monotonic() + 10
+    while store._kept and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert store._kept == {}
+    assert sweep.daemon
+    del store
+    gc.collect()
+    sweep.join(timeout=10)
+    assert sweep not in threading.enumerate()
+
+
+def test_copy_of_a_case_has_lists_of_its_own() -> None:
+    case = Case(photos=[Intake("a", b"1", "1")], form={"age": 61})
+
+    other = case.copy()
+    other.photos.clear()
+    other.form.clear()
+
+    assert [photo.name for photo in case.photos] == ["a"]
+    assert case.form == {"age": 61}
+
+
+def test_photo_in_form_and_result_weighs_once() -> None:
+    photo = Intake("a", bytes(100), "1")
+
+    assert Case(photos=[photo], screened_photos=(photo,)).size_bytes == 100

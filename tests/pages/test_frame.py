@@ -1,19 +1,25 @@
 """The frame: every page, by whatever door, says what this is not; names of files stay text."""
 
+import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
-from pages._ui.frame import as_plain_text
+from dermascan_core.errors import WeightsError
+from dermascan_core.services import failure_log
+from pages._ui.frame import as_plain_text, failures_told
 from tests.pages.reading import voice_switch
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 OpenPage = Callable[[str], AppTest]
+RECORD_FAILURE = failure_log.record_failure
 
 
 def open_app() -> AppTest:
@@ -105,3 +111,38 @@ def test_link_is_plain_text_where_there_is_no_map(open_page: OpenPage) -> None:
 
 def test_config_keeps_a_session_for_ten_minutes_in_the_background() -> None:
     assert st.get_option("server.disconnectedSessionTTL") >= 600
+
+
+def test_unforeseen_failure_is_told_with_its_id_and_logged(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log_file = tmp_path / "log.txt"
+    monkeypatch.setattr(failure_log, "record_failure", partial(RECORD_FAILURE, log_file=log_file))
+
+    def break_down(*arguments: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("dermascan_core.services.models.list_models", break_down)
+    page = open_page("about")
+
+    assert says_what_it_is_not(page)
+    log_id = re.search(r"It has the id ([0-9a-f]{8}), in ", page.error[0].value)
+    assert page.error[0].value.startswith("Something unexpected went wrong \\(RuntimeError\\)\\.")
+    assert "secret detail" not in page.error[0].value
+    assert log_id is not None
+    assert f"{log_id[1]} page about\nTraceback" in log_file.read_text(encoding="utf-8")
+
+
+def test_known_failure_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(st, "error", told.append)
+
+    with failures_told("screening"):
+        raise WeightsError("Restore the weights.")
+
+    assert told == ["Restore the weights."]
+
+
+def test_stop_is_no_failure() -> None:
+    with pytest.raises(StopException), failures_told("screening"):
+        raise StopException

@@ -114,3 +114,18 @@ def test_result_says_how_often_such_an_answer_was_wrong(open_page: OpenPage, fak
     page.button(key="example_even-mole").click().run()
 
     assert any("Of 100 test photos below the model's line, as here," in text.value for text in page.markdown)
+
+
+@pytest.mark.usefixtures("with_files")
+def test_other_archives_are_offered_beside_the_own_test(open_page: OpenPage, tmp_path: Path) -> None:
+    own = tmp_path / f"{models.DEFAULT_MODEL}.evaluation" / "test" / "metrics.json"
+    other = tmp_path / f"{models.DEFAULT_MODEL}.evaluation" / "clinic"
+    other.mkdir()
+    (other / "metrics.json").write_text(own.read_text(encoding="utf-8"), encoding="utf-8")
+
+    page = open_page("performance")
+    page.segmented_control(key="evaluation").set_value("clinic").run()
+
+    assert "Other clinics: clinic" in page.segmented_control(key="evaluation").options
+    assert not page.exception
+    assert page.header[0].value == "In plain numbers"

@@ -1,11 +1,10 @@
 """The Screening page, clicked through as a person would: what is seen, never what is stored."""
 
-from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dermascan_core.domain import NextStep
 from dermascan_core.imaging.examples import EXAMPLES
@@ -21,49 +20,31 @@ from dermascan_core.triage.wording import (
     how_soon,
     step_title,
 )
+from pages._ui import measures
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
+from tests.pages.acting import (
+    DARK,
+    PALE,
+    OpenPage,
+    add_photo,
+    captions,
+    check,
+    choose_dermatoscope,
+    jpeg,
+    ranked,
+    screened,
+)
 from tests.pages.reading import seen, voice_switch
 
-OpenPage = Callable[[str], AppTest]
-PALE, DARK = (200, 150, 120), (45, 25, 20)
-
-
-def add_photo(page: AppTest, name: str, data: bytes) -> AppTest:
-    page.file_uploader[0].upload(name, data, "image/jpeg")
-    return page.run()
-
-
-def choose_dermatoscope(page: AppTest) -> AppTest:
-    return page.radio(key="image_type").set_value("dermoscopic").run()
-
-
-def check(page: AppTest) -> AppTest:
-    page.button(key="check").click().run()
-    assert not page.exception
-    return page
-
-
-def screened(open_page: OpenPage, *photos: bytes, **answers: str) -> AppTest:
-    page = choose_dermatoscope(open_page("screening"))
-    page.button(key="none_of_these").click().run()
-    for name, option in answers.items():
-        page.segmented_control(key=f"answer_{name}").set_value(option)
-    for number, data in enumerate(photos, start=1):
-        add_photo(page, f"photo_{number}.jpg", data)
-    return check(page)
-
-
-def captions(page: AppTest) -> list[str]:
-    """What stands under the pictures."""
-    return [caption for shown in page.get("image") for caption in shown.captions]
-
-
-def ranked(page: AppTest) -> list[str]:
-    return [bar.text for bar in page.get("progress") if bar.text[0].isdigit()]
-
-
-def jpeg(lesion: tuple[int, int, int] = DARK) -> bytes:
-    return photo_bytes(fake_photo(lesion=lesion))
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+NO_FIGURES = "so no figures exist for such photos."
+EVALUATION = {
+    "summary": {
+        "malignant_share_above_threshold": {"value": 0.4, "low": 0.3, "high": 0.5},
+        "malignant_share_below_threshold": {"value": 0.02, "low": 0.01, "high": 0.03},
+    },
+    "malignant": {"prevalence": 0.2},
+}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.key)
@@ -318,61 +299,6 @@ def test_change_brings_the_form_back_filled_in(open_page: OpenPage) -> None:
     assert "**a\\.jpg**" in [text.value for text in page.markdown]
 
 
-def test_own_photo_after_an_example_is_not_judged_with_the_examples_answers(open_page: OpenPage) -> None:
-    page = open_page("screening")
-    page.button(key="example_irregular-dark").click().run()
-    page.button(key="change").click().run()
-    assert page.number_input(key="age").value == 67
-
-    add_photo(page, "own.jpg", jpeg())
-
-    assert page.number_input(key="age").value is None
-    assert page.segmented_control(key="answer_changing").value is None
-    assert page.radio(key="image_type").value is None
-    assert [button.label for button in page.button].count("Remove this photo") == 1
-
-
-def test_start_over_while_asking_empties_every_field(open_page: OpenPage) -> None:
-    page = choose_dermatoscope(open_page("screening"))
-    page.number_input(key="age").set_value(61).run()
-
-    page.button(key="start_over").click().run()
-
-    assert page.number_input(key="age").value is None
-    assert page.radio(key="image_type").value is None
-
-
-def test_start_over_deletes_and_can_be_undone(open_page: OpenPage) -> None:
-    page = screened(open_page, jpeg())
-
-    page.button(key="start_over").click().run()
-    assert ranked(page) == []
-    assert page.segmented_control(key="answer_worried").value is None
-
-    page.button(key="undo").click().run()
-    assert len(ranked(page)) == 7
-
-
-def test_reload_by_the_same_browser_finds_photo_answers_and_result(open_page: OpenPage) -> None:
-    page = screened(open_page, jpeg(), worried="yes")
-    reloaded = AppTest.from_file(str(page._script_path), default_timeout=30)
-    reloaded.query_params["case"] = page.query_params["case"]
-
-    reloaded.run()
-
-    assert seen(reloaded) == seen(page)
-
-
-def test_unknown_case_in_the_address_opens_an_empty_form(open_page: OpenPage) -> None:
-    page = AppTest.from_file(str(open_page("screening")._script_path), default_timeout=30)
-    page.query_params["case"] = "guessed"
-
-    page.run()
-
-    assert not page.exception
-    assert ranked(page) == []
-
-
 def test_missing_weights_are_one_sentence(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "list_models", lambda weights_dir=None: [])
 
@@ -400,3 +326,41 @@ def test_result_can_be_taken_home_in_three_forms(open_page: OpenPage) -> None:
         "Table (CSV)",
         "Data (JSON)",
     ]
+
+
+@pytest.mark.parametrize(("image_type", "skin_type"), [("clinical", None), ("dermoscopic", 5), ("dermoscopic", 6)])
+def test_no_figures_of_the_test_stand_beside_photos_that_it_did_not_hold(
+    image_type: str, skin_type: int | None, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages._ui.model.load_evaluation", lambda *names: EVALUATION)
+    page = add_photo(open_page("screening"), "a.jpg", jpeg())
+    page.radio(key="image_type").set_value(image_type)
+    page.selectbox(key="skin_type").set_value(skin_type)
+
+    check(page)
+
+    assert NO_FIGURES in seen(page)
+    assert "Of 100 test photos" not in seen(page)
+
+
+def test_figures_of_the_test_stand_beside_photos_like_its_own(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages._ui.model.load_evaluation", lambda *names: EVALUATION)
+
+    page = screened(open_page, jpeg())
+
+    assert measures.among_such_answers(EVALUATION, is_above=True) in seen(page)
+    assert NO_FIGURES not in seen(page)
+
+
+def test_the_same_photo_twice_in_one_upload_counts_once(open_page: OpenPage) -> None:
+    page = open_page("screening")
+    page.file_uploader[0].upload("a.jpg", jpeg(), "image/jpeg")
+    page.file_uploader[0].upload("b.jpg", jpeg(), "image/jpeg")
+
+    page.run()
+
+    assert not page.exception
+    assert [button.label for button in page.button].count("Remove this photo") == 1
+    assert "**a\\.jpg**" in [text.value for text in page.markdown]

@@ -87,3 +87,30 @@ def test_worklist_outlives_a_visit_to_another_page(open_page: OpenPage) -> None:
     page.run()
 
     assert len(worklist(page)) == 3
+
+
+def test_failed_ranking_leaves_no_old_list_behind(open_page: OpenPage) -> None:
+    page = rank(add_photos(open_page("triage")))
+    page.file_uploader(key="triage_table").upload("table.csv", b"a,b\n1,2\n", "text/csv")
+
+    rank(page)
+
+    assert len(page.error) == 1
+    assert len(page.dataframe) == 0
+
+
+def test_list_of_other_photos_is_hidden(open_page: OpenPage) -> None:
+    page = rank(add_photos(open_page("triage")))
+    page.file_uploader(key="triage_photos").upload("new.jpg", photo_bytes(fake_photo()), "image/jpeg").run()
+
+    assert "The photos above changed since the last ranking. Rank them again." in [info.value for info in page.info]
+    assert len(page.dataframe) == 0
+
+
+def test_list_can_be_deleted(open_page: OpenPage) -> None:
+    page = rank(add_photos(open_page("triage")))
+
+    page.button(key="delete_list").click().run()
+
+    assert page.info[0].value.startswith("Nothing ranked yet.")
+    assert len(page.dataframe) == 0
