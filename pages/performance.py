@@ -68,7 +68,7 @@ def _show_operating_point(evaluation: dict[str, Any]) -> None:
     st.header("Cancer or pre-cancer: where the line is drawn")
     st.markdown(
         f"At or above a share of **{point['threshold']:.3f}** the model asks for a doctor. "
-        f"{as_plain_text(evaluation['model']['threshold_rule'], max_chars=300)}"
+        f"How this line was chosen: {as_plain_text(evaluation['model']['threshold_rule'], max_chars=300)}."
     )
     st.dataframe(
         [

@@ -34,8 +34,10 @@ def _ask(case: Case, voice: Voice) -> None:
         "Answer a few questions, add a photo, and read what to do next. "
         "Nothing is stored on disk. You can skip any question."
     )
-    _offer_undo()
+    place_of_undo = st.container()
     case = _offer_examples(case)
+    with place_of_undo:
+        _offer_undo()  # an example that was not answered has set the own case aside all the same
     form.fill_form(case)
 
     st.header("1. Before any photo")

@@ -124,3 +124,16 @@ def test_own_photo_after_an_example_is_not_judged_with_the_examples_answers(open
     assert page.segmented_control(key="answer_changing").value is None
     assert page.radio(key="image_type").value is None
     assert [button.label for button in page.button].count("Remove this photo") == 1
+
+
+def test_example_that_cannot_be_answered_leaves_the_own_case_for_undo(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "list_models", lambda weights_dir=None: [])
+    page = add_photo(open_page("screening"), "own.jpg", jpeg())
+    page.button(key="example_red-bump").click().run()
+    assert page.error[0].value.startswith("No model is installed")
+
+    page.button(key="undo").click().run()
+
+    assert "**own\\.jpg**" in [text.value for text in page.markdown]

@@ -1,7 +1,5 @@
 """The Screening page, clicked through as a person would: what is seen, never what is stored."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -36,7 +34,6 @@ from tests.pages.acting import (
 )
 from tests.pages.reading import seen, voice_switch
 
-PAGES = Path(__file__).resolve().parents[2] / "pages"
 NO_FIGURES = "so no figures exist for such photos."
 EVALUATION = {
     "summary": {
