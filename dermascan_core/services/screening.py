@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -73,24 +73,18 @@ def screen_lesion(
     return _combine(screened, metadata=metadata, answers=answers, image_type=image_type, predictor=predictor)
 
 
+@dataclass(frozen=True, slots=True)
 class _PhotoTask:
     """One photo and what was said about it."""
 
-    __slots__ = ("answers", "crop", "data", "explain", "image_type", "metadata", "name", "steps")
-
-    def __init__(
-        self,
-        name: str,
-        data: bytes,
-        crop: CropBox | None,
-        metadata: Metadata,
-        answers: Answers,
-        image_type: ImageType,
-        steps: tuple[str, ...],
-        explain: bool,
-    ) -> None:
-        self.name, self.data, self.crop, self.steps, self.explain = name, data, crop, steps, explain
-        self.metadata, self.answers, self.image_type = metadata, answers, image_type
+    name: str
+    data: bytes
+    crop: CropBox | None
+    metadata: Metadata
+    answers: Answers
+    image_type: ImageType
+    steps: tuple[str, ...]
+    explain: bool
 
 
 def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> PhotoScreening:
