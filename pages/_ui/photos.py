@@ -6,6 +6,7 @@ import hashlib
 from urllib.parse import urlsplit
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dermascan_core.domain import CropBox, ImageType
 from dermascan_core.imaging.decode import MAX_SIZE_BYTES
@@ -56,13 +57,24 @@ def ask_photos(case: Case) -> None:
         key=f"photos_{case.n_uploads}",
         help="On a phone this also opens the camera. Several photos of the same spot make the answer steadier.",
     )
-    pictures = [(upload.name, upload.getvalue()) for upload in uploads]
+    received = [(upload.name, upload) for upload in uploads]
     if is_camera_allowed(st.context.url) and st.toggle("Use this device's camera here", key="use_camera"):
         picture = st.camera_input("Take a photo of the spot", resolution="1080p", key=f"camera_{case.n_uploads}")
-        pictures += [] if picture is None else [("camera.jpg", picture.getvalue())]
-    if pictures:
-        _add_photos(case, pictures, n_free=n_free)
+        received += [] if picture is None else [("camera.jpg", picture)]
+    if received:
+        _add_photos(case, [(name, upload.getvalue()) for name, upload in received], n_free=n_free)
+        _forget_uploads([upload.file_id for _, upload in received])
         st.rerun()
+
+
+def _forget_uploads(file_ids: list[str]) -> None:
+    """Drop Streamlit's own copies: it would hold each original until the session ends, deleted by its person or not."""
+    context = get_script_run_ctx()
+    remove = getattr(context.uploaded_file_mgr, "remove_file", None) if context is not None else None
+    if context is None or remove is None:
+        return
+    for file_id in file_ids:
+        remove(session_id=context.session_id, file_id=file_id)
 
 
 def _add_photos(case: Case, pictures: list[tuple[str, bytes]], *, n_free: int) -> None:

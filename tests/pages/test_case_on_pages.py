@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
 from dermascan_core.services import models
@@ -136,4 +137,23 @@ def test_example_that_cannot_be_answered_leaves_the_own_case_for_undo(
 
     page.button(key="undo").click().run()
 
+    assert "**own\\.jpg**" in [text.value for text in page.markdown]
+
+
+def test_streamlits_own_copy_of_a_photo_is_dropped_once_it_was_read(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    managers = []
+    remove_file = MemoryUploadedFileManager.remove_file
+
+    def remove(manager: MemoryUploadedFileManager, session_id: str, file_id: str) -> None:
+        remove_file(manager, session_id, file_id)
+        managers.append(manager)
+
+    monkeypatch.setattr(MemoryUploadedFileManager, "remove_file", remove)
+
+    page = add_photo(open_page("screening"), "own.jpg", jpeg())
+
+    assert not page.exception
+    assert [sum(len(files) for files in manager.file_storage.values()) for manager in managers] == [0]
     assert "**own\\.jpg**" in [text.value for text in page.markdown]
