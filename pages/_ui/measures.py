@@ -138,11 +138,13 @@ def next_step_rows(next_steps: Mapping[str, Mapping[str, int]]) -> list[dict[str
 
 
 def abstention_lines(evaluation: Mapping[str, Any]) -> list[str]:
-    """Return how many photos the quality check refuses, and how many answers are unsure."""
+    """Return how many photos are refused, why, and how many answers are unsure."""
     refused, unsure = evaluation["abstention"]["refused"], evaluation["abstention"]["unsure"]
+    n_untested = sum(n for code, n in refused["reasons"].items() if code.startswith("not_tested"))
     return [
-        f"Refused for quality: {refused['n']} photos ({of_100(refused['share'])} of 100), "
-        f"{refused['n_malignant']} of them cancer or pre-cancer.",
+        f"Refused: {refused['n']} photos ({of_100(refused['share'])} of 100), {refused['n_malignant']} of them cancer or "
+        f"pre-cancer. {n_untested} because the person or place was not tested (under 18, nail, mucosa), "
+        f"{refused['n'] - n_untested} for quality.",
         f"Unsure, so a doctor is advised: {unsure['n']} photos ({of_100(unsure['share'])} of 100), "
         f"{unsure['n_malignant']} of them cancer or pre-cancer.",
     ]
