@@ -72,29 +72,40 @@ def find_photo_files(paths: Iterable[Path], *, out: Path | None = None) -> tuple
     image's. Links to folders are not followed; ``out`` itself is neither taken nor counted.
 
     Raises:
-        DatasetError: If a path does not exist; nothing has been screened then.
+        DatasetError: If a path does not exist, or a folder may not be read: its photos would be left out unsaid.
+            Nothing has been screened then.
     """
     found: list[Path] = []
     n_others = 0
     for path in map(Path, paths):
-        if path.is_dir():
-            files = [f for f in _files_below(path) if out is None or not _is_same_file(f, out)]
-            photos = [f for f in files if f.suffix.lower().lstrip(".") in PHOTO_ENDINGS]
-            found += photos
-            n_others += len(files) - len(photos)
-        elif path.exists():
-            found.append(path)
-        else:
-            raise DatasetError(f"Expected a photo or a folder at '{path}'. There is none. Check the path.")
+        try:
+            if path.is_dir():
+                files = [f for f in _files_below(path) if out is None or not _is_same_file(f, out)]
+                photos = [f for f in files if f.suffix.lower().lstrip(".") in PHOTO_ENDINGS]
+                found += photos
+                n_others += len(files) - len(photos)
+            elif path.exists():
+                found.append(path)
+            else:
+                raise DatasetError(f"Expected a photo or a folder at '{path}'. There is none. Check the path.")
+        except OSError as error:
+            raise DatasetError(
+                f"Expected a photo or a folder that can be read at '{error.filename or path}': {error.strerror}. "
+                "Check the path and its permissions, or leave it out."
+            ) from error
     return found, n_others
 
 
 def _files_below(folder: Path) -> list[Path]:
     files: list[Path] = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [Path(parent) / name for name in names if not name.startswith(".")]
     return sorted(file for file in files if file.is_file())
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _is_same_file(file: Path, other: Path) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,42 @@ def test_missing_path_is_named_before_anything_is_screened(folder: Path):
         find_photo_files([folder, folder / "gone"])
 
     assert str(caught.value) == (f"Expected a photo or a folder at '{folder / 'gone'}'. There is none. Check the path.")
+
+
+def test_path_that_no_disk_can_hold_is_named(tmp_path: Path):
+    name = tmp_path / ("a" * 300 + ".jpg")
+
+    with pytest.raises(DatasetError) as caught:
+        find_photo_files([name])
+
+    assert str(caught.value) == (
+        f"Expected a photo or a folder that can be read at '{name}': File name too long. "
+        "Check the path and its permissions, or leave it out."
+    )
+
+
+def test_folder_that_may_not_be_read_is_named_and_its_photos_are_not_left_out_unsaid(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    locked = folder / "locked"
+    locked.mkdir()
+    scandir = os.scandir
+
+    def deny(path: str) -> object:
+        if Path(path) == locked:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    # A user who may do everything, as in a container, is refused nothing by chmod.
+    monkeypatch.setattr(os, "scandir", deny)
+
+    with pytest.raises(DatasetError) as caught:
+        find_photo_files([folder])
+
+    assert str(caught.value) == (
+        f"Expected a photo or a folder that can be read at '{locked}': Permission denied. "
+        "Check the path and its permissions, or leave it out."
+    )
 
 
 def test_csv_holds_one_physical_line_a_photo_in_input_order(folder: Path, tmp_path: Path):
