@@ -66,11 +66,24 @@ def read_table(source: Path | bytes, *, what: str = "The table") -> list[dict[st
             {(key or "").strip().lower(): (value or "").strip() for key, value in row.items() if isinstance(key, str)}
             for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
         ]
+        _refuse_open_quote(text, delimiter)
     except csv.Error as error:
         raise TableError(f"{what} cannot be read as CSV: {error}. Save it as 'CSV UTF-8'.") from error
     if not rows:
         raise TableError(f"{what} is empty. Expected a header line and at least one row.")
     return rows
+
+
+def _refuse_open_quote(text: str, delimiter: str) -> None:
+    """Refuse a quote that nothing closes: it makes one cell of all the rows after it, and they would be lost unsaid.
+
+    Raises:
+        csv.Error: Says so.
+    """
+    # Such a quote swallows a last line put after the table.
+    *_, last = csv.reader(io.StringIO(f"{text}\nend", newline=""), delimiter=delimiter)
+    if last != ["end"]:
+        raise csv.Error("a quotation mark is opened and never closed")
 
 
 def key_column(columns: Iterable[str], *, what: str = "The table") -> str:

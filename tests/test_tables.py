@@ -104,6 +104,21 @@ def test_labels_that_cannot_be_read_get_one_clear_sentence(data, sentence):
     assert str(error.value) == sentence
 
 
+def test_quote_that_nothing_closes_is_refused_rather_than_swallowing_the_rows_after_it():
+    with pytest.raises(TableError) as error:
+        read_table(b'image_id,dx\n"a,mel\nb,nv\nc,nv\n')
+
+    assert str(error.value) == (
+        "The table cannot be read as CSV: a quotation mark is opened and never closed. Save it as 'CSV UTF-8'."
+    )
+
+
+def test_quoted_cells_may_hold_quotes_and_line_breaks():
+    assert read_table(b'image_id,note\na,"two\nlines, ""quoted"" too"\n') == [
+        {"image_id": "a", "note": 'two\nlines, "quoted" too'}
+    ]
+
+
 def test_missing_table_names_its_path(tmp_path):
     with pytest.raises(TableError) as error:
         read_table(tmp_path / "none.csv")
