@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import DatasetError, PhotoError
+from ..errors import DatasetError, PhotoError, TableError
 from ..evaluation.files import prepare_folder, write_file
 from ..imaging.decode import read_photo
 from ..tables import read_table
@@ -73,8 +73,9 @@ def import_ham10000(
         TableError: If a table cannot be read.
         OutputError: If ``out`` cannot be written.
     """
-    rows = {row["image_id"]: row for row in read_table(_find_metadata(source), what="HAM10000_metadata")}
-    _check_columns(rows)
+    table_rows = read_table(_find_metadata(source), what="HAM10000_metadata")
+    _check_columns(table_rows[0])
+    rows = {row["image_id"]: row for row in table_rows}
     files = _find_photos(source)
     with split_table.open(newline="", encoding="utf-8") as file:
         split = {row["image_id"]: row for row in csv.DictReader(file)}
@@ -106,8 +107,8 @@ def _find_metadata(source: Path) -> Path:
     return found
 
 
-def _check_columns(rows: Mapping[str, Mapping[str, str]]) -> None:
-    columns = set(next(iter(rows.values())))
+def _check_columns(row: Mapping[str, str]) -> None:
+    columns = set(row)
     if missing := {"lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"} - columns:
         raise DatasetError(
             f"HAM10000_metadata lacks the columns {', '.join(sorted(missing))}. "
@@ -123,6 +124,11 @@ def _find_photos(source: Path) -> dict[str, Path]:
 def _read_isic2019(table: Path) -> dict[str, str]:
     """Return image_id -> the class that the challenge's one-hot row names."""
     rows = read_table(table, what="The ISIC 2019 labels")
+    if missing := {"image", "ak", "scc"} - set(rows[0]):
+        raise TableError(
+            f"The ISIC 2019 labels lack the columns {', '.join(sorted(missing))}. "
+            f"Received: {', '.join(rows[0])}. Use ISIC_2019_Training_GroundTruth.csv."
+        )
     return {
         row.get("image", ""): next((name.upper() for name, value in row.items() if value in ("1", "1.0")), "")
         for row in rows

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermascan_core.errors import DatasetError
+from dermascan_core.errors import DatasetError, TableError
 from dermascan_core.training.data import SHIPPED_SPLITS, load_dataset
 from dermascan_core.training.import_ham10000 import import_ham10000
 from tests.fakes import fake_photo, photo_bytes
@@ -119,6 +119,26 @@ def test_table_of_another_shape_is_refused(archive, split, tmp_path):
     assert str(error.value) == (
         "HAM10000_metadata lacks the columns age, dx_type, lesion_id, localization, sex. "
         "Received: dx, image_id. Use the archive's own table."
+    )
+
+
+def test_table_without_photo_names_is_refused(archive, split, tmp_path):
+    (archive / "HAM10000_metadata").write_text("foo,bar\n1,2\n")
+
+    with pytest.raises(DatasetError, match="HAM10000_metadata lacks the columns age, dx, dx_type, image_id, "):
+        import_ham10000(archive, tmp_path / "out", split_table=split)
+
+
+def test_other_table_for_the_isic_2019_labels_is_refused(archive, split, tmp_path):
+    labels = tmp_path / "truth.csv"
+    labels.write_text("image_id,dx\nISIC_0024307,scc\n")
+
+    with pytest.raises(TableError) as error:
+        import_ham10000(archive, tmp_path / "out", split_table=split, isic2019_labels=labels)
+
+    assert str(error.value) == (
+        "The ISIC 2019 labels lack the columns ak, image, scc. Received: image_id, dx. "
+        "Use ISIC_2019_Training_GroundTruth.csv."
     )
 
 
