@@ -149,6 +149,7 @@ def test_screen_of_an_empty_folder_exits_with_1(tmp_path):
         ["train", "no_such_preset", "--data", "d", "--out", "o"],
         ["train", "smoke", "--data", "d", "--out", "o", "--set", "epochs=many"],
         ["train", "smoke", "--data", "d", "--out", "o", "--set", "colour=red"],
+        ["train", "smoke", "--data", "d", "--out", "o", "--set", "backbone=eyes"],
         ["release", "run", "--data", "d", "--name", "../escape"],
         ["examples", "fetch", "--count", "0"],
     ],

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from .. import __version__
 from ..errors import DatasetError
+from ..evaluation.files import prepare_folder
 from ..evaluation.metrics import balanced_accuracy, macro_auc, roc_auc
 from ..imaging.preprocess import PreprocessConfig
 from ..model.dual_branch import IMAGE_INPUT, METADATA_INPUT, build_dual_branch
@@ -70,6 +71,7 @@ def train(
 
     Raises:
         DatasetError: If the data leak, are empty, or differ from those of the run to resume.
+        OutputError: If ``out`` cannot be made or written.
     """
     dataset = load_dataset(data)
     if dataset.missing:
@@ -166,7 +168,7 @@ def _start_or_check(out: Path, record: dict[str, Any], *, resume: bool) -> None:
         raise DatasetError(f"Expected a run to resume in '{out}'. There is none. Start it without --resume.")
     elif path.is_file():
         raise DatasetError(f"'{out}' already holds a run. Go on with --resume, or choose another folder.")
-    out.mkdir(parents=True, exist_ok=True)
+    prepare_folder(out)
     _write_json(path, record)
 
 

@@ -6,6 +6,11 @@ import types
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args, get_type_hints
 
+from ..model.backbones import BACKBONES
+
+# Smallest value that a recipe can run with, where that is not any number.
+_AT_LEAST = {"input_px": 32, "detail_px": 1, "batch_size": 1, "warmup_epochs": 0, "epochs": 1, "patience": 1}
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -68,7 +73,7 @@ def override(preset: Preset, settings: list[str]) -> Preset:
     """Return the preset with ``key=value`` settings applied.
 
     Raises:
-        ValueError: If a key is not a field, or the value is not of its type.
+        ValueError: If a key is not a field, or the value is not of its type or cannot be run.
 
     >>> override(PRESETS["smoke"], ["epochs=3"]).epochs
     3
@@ -88,4 +93,8 @@ def override(preset: Preset, settings: list[str]) -> Preset:
             values[key] = kind(text)
         except ValueError as error:
             raise ValueError(f"Expected {key} as {kind.__name__}. Received '{text}'.") from error
+        if key == "backbone" and text not in BACKBONES:
+            raise ValueError(f"Expected backbone as one of {', '.join(BACKBONES)}. Received '{text}'.")
+        if key in _AT_LEAST and values[key] < _AT_LEAST[key]:
+            raise ValueError(f"Expected {key} of at least {_AT_LEAST[key]}. Received '{text}'.")
     return replace(preset, **values)

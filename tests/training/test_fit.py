@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from dermascan_core.errors import DatasetError
+from dermascan_core.errors import DatasetError, OutputError
 from dermascan_core.training.data import load_dataset
 from dermascan_core.training.fit import known_fields, split_fold, train
 from dermascan_core.training.presets import override
@@ -74,6 +74,13 @@ def test_run_is_never_overwritten(finished_run, generated_dataset, smoke_preset)
 def test_nothing_to_resume_is_said(generated_dataset, smoke_preset, tmp_path):
     with pytest.raises(DatasetError, match="Expected a run to resume in"):
         train(smoke_preset, data=generated_dataset, out=tmp_path / "none", resume=True)
+
+
+def test_folder_that_cannot_be_made_is_said(generated_dataset, smoke_preset, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+
+    with pytest.raises(OutputError, match="Expected a folder that can be made at"):
+        train(smoke_preset, data=generated_dataset, out=tmp_path / "taken")
 
 
 def test_data_that_leaks_between_folds_stops_the_training_and_names_the_lesion(smoke_preset, tmp_path):

@@ -21,6 +21,9 @@ def test_settings_keep_their_types():
         ("epochs", "Expected key=value with one of the keys"),
         ("speed=9", "Received 'speed=9'"),
         ("epochs=many", "Expected epochs as int. Received 'many'."),
+        ("batch_size=0", "Expected batch_size of at least 1. Received '0'."),
+        ("epochs=-1", "Expected epochs of at least 1. Received '-1'."),
+        ("backbone=eyes", "Expected backbone as one of mobilenet_v2, nasnet_mobile, "),
     ],
 )
 def test_wrong_setting_says_what_was_expected(setting, message):
