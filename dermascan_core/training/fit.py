@@ -369,9 +369,15 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 def _append_row(path: Path, row: dict[str, Any]) -> None:
-    is_new = not path.is_file()
-    with path.open("a", newline="") as file:
+    """Add an epoch's line; the line of a run that was killed after writing it, before its checkpoint, is replaced."""
+    rows: list[dict[str, Any]] = []
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [before for before in csv.DictReader(file) if before["epoch"] != str(row["epoch"])]
+    rows.append({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
+    unfinished = path.with_name(f"partial-{path.name}")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(row))
-        if is_new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(unfinished, path)

@@ -8,7 +8,7 @@ import pytest
 
 from dermascan_core.errors import DatasetError, OutputError
 from dermascan_core.training.data import load_dataset
-from dermascan_core.training.fit import known_fields, split_fold, train
+from dermascan_core.training.fit import _append_row, known_fields, split_fold, train
 from dermascan_core.training.presets import override
 from tests.training.conftest import dataset_rows, write_dataset
 
@@ -111,3 +111,12 @@ def test_field_that_training_photos_do_not_carry_gets_no_path(generated_dataset)
     training, _ = split_fold(load_dataset(generated_dataset), 0)
 
     assert known_fields(training) == ("age_approx", "sex", "anatom_site")
+
+
+def test_epoch_repeated_after_a_kill_has_one_line(tmp_path):
+    path = tmp_path / "epochs.csv"
+
+    for epoch, loss in ((1, 2.0), (2, 1.5), (2, 1.25)):
+        _append_row(path, {"epoch": epoch, "loss": loss})
+
+    assert path.read_text().splitlines() == ["epoch,loss", "1,2", "2,1.25"]
