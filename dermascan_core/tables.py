@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from .domain import Metadata, metadata_from_row
 from .errors import MetadataError, TableError
 from .taxonomy import HAM_MALIGNANT, ham_code, is_unknown, parse_diagnosis
 
+SHIPPED_SPLITS = Path(__file__).parent / "training" / "splits"
 MAX_TABLE_BYTES = 50 * 1024 * 1024
 PHOTO_ENDINGS = ("jpg", "jpeg", "png", "webp", "heic", "heif", "tif", "tiff", "bmp", "gif", "dcm")
 _KEY_COLUMNS = ("image_id", "image", "img_id", "isic_id", "file", "filename")
@@ -190,6 +192,25 @@ def _labelled_photo(
 def group_of(photo: LabelledPhoto) -> str:
     """Return what must not be parted by a split: the patient where known, else the lesion, else the photo."""
     return photo.patient_id or photo.lesion_id or photo.image_id
+
+
+def shipped_splits() -> list[Path]:
+    """Return the split tables that ship: image_id, lesion_id, split, fold; no photos, no diagnoses."""
+    return sorted(SHIPPED_SPLITS.glob("*.csv"))
+
+
+def read_split(path: Path) -> list[LabelledPhoto]:
+    """Read a split table; its rows carry no diagnosis and no metadata."""
+    return [
+        LabelledPhoto(row["image_id"], "", False, lesion_id=row["lesion_id"], split=row["split"], fold=row["fold"])
+        for row in read_table(path, what="The split table")
+    ]
+
+
+def split_sha256(photos: Iterable[LabelledPhoto]) -> str:
+    """Return the hash that names a split: SHA-256 over the sorted (image_id, group, split, fold)."""
+    lines = sorted(f"{p.image_id},{group_of(p)},{p.split},{p.fold}" for p in photos)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def find_photos(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..model.manifest import Manifest
-from ..tables import LabelledPhoto
+from ..tables import SHIPPED_SPLITS, LabelledPhoto, read_split, split_sha256
 
-SHIPPED_SPLITS = Path(__file__).resolve().parents[1] / "training" / "splits"
 _MAX_LISTED = 20
 
 
@@ -35,11 +32,10 @@ def training_overlap(
     lesion_ids: set[str] = set()
     hashes: dict[str, str] = {}
     for path in sorted(splits_dir.glob("*.csv")):
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        hashes[path.stem] = _split_sha256(rows)
-        image_ids |= {row["image_id"].lower() for row in rows if row["split"] == "train"}
-        lesion_ids |= {row["lesion_id"] for row in rows if row["split"] == "train" and row["lesion_id"]}
+        rows = read_split(path)
+        hashes[path.stem] = split_sha256(rows)
+        image_ids |= {row.image_id.lower() for row in rows if row.split == "train"}
+        lesion_ids |= {row.lesion_id for row in rows if row.split == "train" and row.lesion_id}
     seen_photos = sorted({p.image_id for p in photos if p.image_id.lower() in image_ids})
     seen_lesions = sorted({p.lesion_id for p in photos if p.lesion_id in lesion_ids})
     named = manifest.data.get("split_sha256")
@@ -52,9 +48,3 @@ def training_overlap(
         "against": sorted(hashes),
         "is_the_models_split": None if named is None else named in hashes.values(),
     }
-
-
-def _split_sha256(rows: Sequence[dict[str, str]]) -> str:
-    """Return the hash by which a training run names its split; see ``training.data.split_sha256``."""
-    lines = sorted(f"{r['image_id']},{r['lesion_id'] or r['image_id']},{r['split']},{r['fold']}" for r in rows)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +15,16 @@ import numpy.typing as npt
 from ..errors import DatasetError, PhotoError
 from ..imaging.decode import read_photo
 from ..imaging.preprocess import PreprocessConfig, preprocess
-from ..tables import LabelledPhoto, find_photos, group_of, read_labels
+from ..tables import (
+    LabelledPhoto,
+    find_photos,
+    group_of,
+    read_labels,
+    read_split,
+    shipped_splits,
+    split_sha256,
+)
 from ..taxonomy import CLASSES
-
-SHIPPED_SPLITS = Path(__file__).parent / "splits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Dataset:
     @property
     def is_shipped_split(self) -> bool:
         """Whether this is HAM10000 by the split that ships with the project."""
-        return self.split_sha256 == split_sha256(_shipped_rows().values())
+        return self.split_sha256 in {split_sha256(read_split(path)) for path in shipped_splits()}
 
     def part(self, *, split: str, folds: set[str] | None = None) -> list[LabelledPhoto]:
         """Return the rows of one split, or of some folds within it."""
@@ -98,26 +103,8 @@ def _read_rows(folder: Path) -> list[LabelledPhoto]:
     return photos if any(p.split for p in photos) else _join_shipped_split(photos)
 
 
-def split_sha256(photos: Iterable[LabelledPhoto]) -> str:
-    """Return the hash that names a split: SHA-256 over the sorted (image_id, group, split, fold)."""
-    lines = sorted(f"{p.image_id},{group_of(p)},{p.split},{p.fold}" for p in photos)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _shipped_rows() -> dict[str, LabelledPhoto]:
-    """image_id -> row of the shipped split; without diagnosis."""
-    rows = {}
-    for path in sorted(SHIPPED_SPLITS.glob("*.csv")):
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                rows[row["image_id"]] = LabelledPhoto(
-                    row["image_id"], "", False, lesion_id=row["lesion_id"], split=row["split"], fold=row["fold"]
-                )
-    return rows
-
-
 def _join_shipped_split(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
-    shipped = _shipped_rows()
+    shipped = {row.image_id: row for path in shipped_splits() for row in read_split(path)}
     joined = [
         replace(p, split=row.split, fold=row.fold, lesion_id=p.lesion_id or row.lesion_id)
         for p in photos

@@ -17,9 +17,8 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import DatasetError, PhotoError, TableError
 from ..evaluation.files import prepare_folder, write_file
 from ..imaging.decode import read_photo
-from ..tables import read_table
+from ..tables import SHIPPED_SPLITS, read_table
 from ..taxonomy import is_unknown
-from .data import SHIPPED_SPLITS
 
 VIEW_PX = (200, 150)
 COLUMNS = (

@@ -156,11 +156,12 @@ def _limits() -> str:
 
 def _reproduce(manifest: Manifest) -> str:
     backbone = manifest.training["recipe"]["backbone"]
+    others = "".join(f" --external {name}" for name in manifest.metrics if name not in ("test", "test-no-metadata"))
     return f"""## Rebuild and measure again
 
 ```
 python -m dermascan_core train {backbone} --data HAM10000 --out runs/{manifest.name} --set pretrained=WEIGHTS
-python -m dermascan_core release runs/{manifest.name} --data HAM10000 --name {manifest.name}
+python -m dermascan_core release runs/{manifest.name} --data HAM10000 --name {manifest.name} --card docs/model-card.md{others}
 python -m dermascan_core evaluate --images HAM10000/images --labels HAM10000/metadata.csv --split test --out out
 ```
 

@@ -8,13 +8,12 @@ import pytest
 from dermascan_core.errors import DatasetError
 from dermascan_core.imaging.decode import read_photo
 from dermascan_core.imaging.preprocess import PreprocessConfig, preprocess
-from dermascan_core.tables import LabelledPhoto
+from dermascan_core.tables import LabelledPhoto, split_sha256
 from dermascan_core.training.data import (
     class_codes,
     class_counts,
     load_dataset,
     load_squares,
-    split_sha256,
     targets,
 )
 from tests.fakes import fake_photo, photo_bytes
