@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dermascan_core import cli
+from dermascan_core.cli import common
 from dermascan_core.model.manifest import save_manifest
 from dermascan_core.services import models
 from tests.fakes import FakePredictor, fake_manifest, fake_photo, photo_bytes
@@ -346,7 +347,7 @@ def test_program_runs_as_a_module_and_has_no_progress_bar_when_piped(folder):
 def test_progress_bar_shows_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
-    with cli._progress("Screening") as show:
+    with common.progress("Screening") as show:
         show(1, 2)
         show(2, 2)
 

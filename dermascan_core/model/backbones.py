@@ -21,11 +21,13 @@ class Backbone:
         scaling: ``tf`` ([-1, 1]), ``torch`` (ImageNet mean and deviation), ``caffe`` (BGR, mean removed), or
             ``none`` where the network scales [0, 255] itself.
         cut_layer: Last layer to keep; None keeps all.
+        weights_cut: Last layer that a local weights file covers, where it reaches further than ``cut_layer``.
     """
 
     class_name: str
     scaling: str
     cut_layer: str | None = None
+    weights_cut: str | None = None
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -33,6 +35,7 @@ BACKBONES: dict[str, Backbone] = {
     "nasnet_mobile": Backbone("NASNetMobile", "tf"),
     "inception_v3": Backbone("InceptionV3", "tf"),
     "inception_v3_mixed8": Backbone("InceptionV3", "tf", "mixed8"),
+    "inception_v3_mixed7": Backbone("InceptionV3", "tf", "mixed7", weights_cut="mixed8"),
     "xception": Backbone("Xception", "tf"),
     "inception_resnet_v2": Backbone("InceptionResNetV2", "tf"),
     "mobilenet": Backbone("MobileNet", "tf"),
@@ -93,10 +96,12 @@ def build_backbone(name: str, *, input_px: int, weights: str | Path | None) -> k
     try:
         initial = "imagenet" if weights == "imagenet" else None
         network = getattr(keras.applications, backbone.class_name)(weights=initial, **options)
-        if backbone.cut_layer is not None:
-            network = keras.Model(network.input, network.get_layer(backbone.cut_layer).output)
-        if weights is not None and weights != "imagenet":
-            network.load_weights(str(weights))
+        is_local = weights is not None and weights != "imagenet"
+        for cut in dict.fromkeys((backbone.weights_cut, backbone.cut_layer) if is_local else (backbone.cut_layer,)):
+            if cut is not None:
+                network = keras.Model(network.input, network.get_layer(cut).output)
+            if is_local and cut == (backbone.weights_cut or backbone.cut_layer):
+                network.load_weights(str(weights))
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
             f"Expected starting weights for {name} at '{weights}'. They could not be read or fetched: {error}. "

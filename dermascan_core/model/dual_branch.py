@@ -57,7 +57,7 @@ def build_dual_branch(
 
     joined = layers.Dropout(dropout)(layers.Concatenate(name="joined")([embedding, answers]))
     fusion = layers.Dense(fusion_units, activation="relu", name="fusion")(joined)
-    logits = layers.Dense(n_classes, name="logits")(layers.Dropout(dropout)(fusion))
+    logits = layers.Dense(n_classes, dtype="float32", name="logits")(layers.Dropout(dropout)(fusion))
     return keras.Model([image, metadata], logits, name=f"dermascan_{backbone_name}")
 
 

@@ -97,6 +97,7 @@ def train(
     }
     _start_or_check(out, record, resume=resume)
     keras.utils.set_random_seed(preset.seed)
+    keras.mixed_precision.set_global_policy(preset.precision)
 
     config = PreprocessConfig(preset.input_px, preset.detail_px)
     squares = {
@@ -211,7 +212,7 @@ def _run_stages(
             continue
         starts_stage = first == (0 if not is_full else preset.warmup_epochs)
         if starts_stage or not done_epochs:
-            model.get_layer("backbone").trainable = is_full
+            _open_layers(model, preset, is_full=is_full)
             _compile(model, preset, rate, n_steps=(last_epoch - first) * len(batches), is_full=is_full)
         elif is_full:
             _reset_horizon(model, preset, rate, n_steps=(last_epoch - preset.warmup_epochs) * len(batches))
@@ -230,6 +231,16 @@ def _run_stages(
             verbose=1 if sys.stderr.isatty() else 2,
         )
         first = last_epoch
+
+
+def _open_layers(model: keras.Model, preset: Preset, *, is_full: bool) -> None:
+    """Let the backbone's layers train, or not; batch normalisation only where the recipe says so."""
+    backbone = model.get_layer("backbone")
+    backbone.trainable = is_full
+    if is_full and not preset.train_batch_norm:
+        for layer in backbone.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
 
 
 def _compile(model: keras.Model, preset: Preset, rate: float, *, n_steps: int, is_full: bool) -> None:

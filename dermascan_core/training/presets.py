@@ -9,7 +9,30 @@ from typing import Any, get_args, get_type_hints
 from ..model.backbones import BACKBONES
 
 # Smallest value that a recipe can run with, where that is not any number.
-_AT_LEAST = {"input_px": 32, "detail_px": 1, "batch_size": 1, "warmup_epochs": 0, "epochs": 1, "patience": 1}
+_AT_LEAST: dict[str, float] = {
+    "input_px": 32,
+    "detail_px": 1,
+    "batch_size": 1,
+    "accumulate_steps": 1,
+    "warmup_epochs": 0,
+    "unfreeze_stages": 1,
+    "epochs": 1,
+    "patience": 1,
+    "class_floor": 0,
+    "clip_norm": 0,
+    "adaptive_clip": 0,
+}
+# The values that a field may take, where these are names.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "backbone": tuple(BACKBONES),
+    "optimizer": ("adamw", "adam", "rmsprop", "sgd"),
+    "schedule": ("cosine", "one_cycle", "plateau", "constant"),
+    "loss": ("cross_entropy", "focal"),
+    "augment": ("none", "flips", "standard", "strong"),
+    "fusion": ("concatenate", "gate", "film", "none"),
+    "pipeline": ("pydataset", "tf_data"),
+    "precision": ("float32", "mixed_bfloat16", "mixed_float16"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +43,43 @@ class Preset:
         backbone: A key of ``model.backbones.BACKBONES``.
         pretrained: Local weights file, ``imagenet``, or ``none``.
         input_px, detail_px: See ``imaging.preprocess.PreprocessConfig``.
+        steps: Imaging steps applied to every square, comma-separated names of ``imaging.steps.STEPS``.
         batch_size: Photos a step.
+        accumulate_steps: Steps whose gradients are added up before the weights move.
         warmup_epochs: Epochs with the backbone frozen.
-        epochs: Epochs with every layer trained.
-        warmup_learning_rate, learning_rate: Peak rates of the two stages; the second falls as a cosine to 1 %.
+        unfreeze_stages: 1 opens every layer after the warm-up; n opens one n-th more, from the top, each epoch.
+        epochs: Epochs after the warm-up.
+        optimizer: ``adamw``, ``adam``, ``rmsprop`` or ``sgd`` (with Nesterov momentum 0.9).
+        schedule: ``cosine`` (short rise, then down to 1 %), ``one_cycle`` (Smith), ``plateau`` (a fifth after two epochs
+            without a better validation loss) or ``constant``.
+        warmup_learning_rate, learning_rate: Peak rates of the two stages.
         weight_decay: Decoupled, AdamW.
+        clip_norm: Largest global gradient norm; 0 does not clip.
+        adaptive_clip: Largest ratio of gradient norm to weight norm, unit by unit (about 0.01); 0 does not clip.
+        loss: ``cross_entropy`` or ``focal``.
+        focal_gamma: Exponent of the focal loss.
+        class_weight: 0 weighs every photo alike, 1 by the inverse frequency of its class; a power between them.
         label_smoothing: Share of each target spread over all classes.
         balance: 0 draws the archive's mix, 1 draws every class equally often; between them, class share to the
             power 1 - balance.
+        class_floor: Every class is drawn at least this often an epoch, each time augmented anew; 0 sets no floor.
+        curriculum_epochs: Over so many epochs, photos enter from the easiest (by a frozen network) to the hardest.
+        augment: How far squares may change: a key of ``augmentation.AUGMENTATIONS``.
+        mixup, cutmix: Beta parameters of mixing two photos of a batch; 0 does not mix.
+        mix_probability: Share of batches that are mixed.
         metadata_drop_all, metadata_drop_field: Probability that a training photo loses all its metadata, or each
             field of it.
+        fusion: How metadata meet the image: ``concatenate``, ``gate`` (a factor for each channel), ``film`` (factor and
+            shift) or ``none`` (the image alone).
         dropout: Of the fused features.
+        train_batch_norm: Whether batch normalisation follows the new photos; False keeps its ImageNet statistics.
+        smote: After training, the head is fitted once more on features, rare classes filled up by SMOTE.
+        mask_weight: Weight of a second task, the lesion's mask on the feature grid; 0 leaves it out.
+        teacher: Folders of finished runs, comma-separated, whose mean answer is learnt besides the labels.
+        teacher_weight, teacher_temperature: Share of the loss that the teacher has, and how far its answer is softened.
+        ema_decay: Of an exponential moving average of the weights, used from validation on; 0 keeps none.
+        precision: Keras' dtype policy: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``.
+        pipeline: ``pydataset``, or ``tf_data`` (cache, shuffle, batch, prefetch; TensorFlow only).
         patience: Epochs without a better validation score before stopping.
         average_epochs: How many of the last epochs' weights are averaged; ``release`` keeps the mean where it validates
             better.
@@ -41,17 +90,43 @@ class Preset:
     pretrained: str = "imagenet"
     input_px: int = 160
     detail_px: int = 150
+    steps: str = ""
     batch_size: int = 32
+    accumulate_steps: int = 1
     warmup_epochs: int = 1
+    unfreeze_stages: int = 1
     epochs: int = 20
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
     warmup_learning_rate: float = 1e-3
     learning_rate: float = 4e-4
     weight_decay: float = 5e-2
+    clip_norm: float = 1.0
+    adaptive_clip: float = 0.0
+    loss: str = "cross_entropy"
+    focal_gamma: float = 2.0
+    class_weight: float = 0.0
     label_smoothing: float = 0.05
     balance: float = 0.5
+    class_floor: int = 0
+    curriculum_epochs: int = 0
+    augment: str = "standard"
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_probability: float = 0.5
     metadata_drop_all: float = 0.3
     metadata_drop_field: float = 0.15
+    fusion: str = "concatenate"
     dropout: float = 0.3
+    train_batch_norm: bool = True
+    smote: bool = False
+    mask_weight: float = 0.0
+    teacher: str = ""
+    teacher_weight: float = 0.5
+    teacher_temperature: float = 2.0
+    ema_decay: float = 0.0
+    precision: str = "float32"
+    pipeline: str = "pydataset"
     patience: int = 8
     average_epochs: int = 6
     seed: int = 20
@@ -64,6 +139,15 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "mobilenet_v2": Preset("mobilenet_v2"),
     "nasnet_mobile": Preset("nasnet_mobile"),
+    "inception_v3": Preset(
+        "inception_v3_mixed7",
+        input_px=192,
+        epochs=12,
+        learning_rate=2e-4,
+        train_batch_norm=False,
+        precision="mixed_bfloat16",
+        average_epochs=4,
+    ),
     # A recipe for tests and first tries: small enough for a minute on two cores, too small to be useful.
     "smoke": Preset("mobilenet_v2", pretrained="none", input_px=64, batch_size=8, epochs=1, average_epochs=2),
 }
@@ -90,11 +174,17 @@ def override(preset: Preset, settings: list[str]) -> Preset:
         if isinstance(kind, types.UnionType):
             kind = get_args(kind)[0]
         try:
-            values[key] = kind(text)
+            values[key] = _as_bool(text) if kind is bool else kind(text)
         except ValueError as error:
             raise ValueError(f"Expected {key} as {kind.__name__}. Received '{text}'.") from error
-        if key == "backbone" and text not in BACKBONES:
-            raise ValueError(f"Expected backbone as one of {', '.join(BACKBONES)}. Received '{text}'.")
+        if key in CHOICES and text not in CHOICES[key]:
+            raise ValueError(f"Expected {key} as one of {', '.join(CHOICES[key])}. Received '{text}'.")
         if key in _AT_LEAST and values[key] < _AT_LEAST[key]:
             raise ValueError(f"Expected {key} of at least {_AT_LEAST[key]}. Received '{text}'.")
     return replace(preset, **values)
+
+
+def _as_bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"Expected true or false. Received '{text}'.")
+    return text.lower() == "true"

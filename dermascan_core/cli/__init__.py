@@ -1,0 +1,31 @@
+"""``python -m dermascan_core COMMAND``: says what was asked, calls one service, says what came of it.
+
+Exit 0 when the command did its work (refused photos are work), 1 for a failure, 2 for wrong arguments. Everything
+heavy is imported inside the commands, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+
+import typer
+
+from . import data, models, screening, training  # noqa: F401  # each registers its commands
+from .common import PROGRAM, app
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line. A failure nobody foresaw goes to the log; the user sees its id and no traceback."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.excepthook = _log_unexpected
+    typer.main.get_command(app)(prog_name=PROGRAM)
+
+
+def _log_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    from ..services.failure_log import record_failure
+
+    typer.echo(f"Error: {record_failure(error.with_traceback(trace), what=' '.join(sys.argv[1:]))}", err=True)

@@ -1,0 +1,175 @@
+"""Commands that answer for photos: screen, evaluate, examples."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..domain import ImageType
+from ..errors import DatasetError, TableError
+from .common import PROGRAM, EngineOption, ImageTypeOption, ModelOption, app, count, example, make_app, progress
+
+if TYPE_CHECKING:
+    from ..services.batch import BatchItem, BatchSummary
+
+_TAKEN_AS_DERMOSCOPIC = (
+    "The photos are taken as dermoscopic ones. For photos of a phone or camera add: --image-type clinical"
+)
+
+examples_app = make_app("Real example photos.")
+app.add_typer(examples_app, name="examples")
+
+
+@app.command(epilog=example("screen photos/ --metadata people.csv --out answers.csv"))
+def screen(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photos, and folders of photos.")],
+    metadata: Annotated[
+        Path | None, typer.Option("--metadata", metavar="CSV", help="Age, sex, site ... by image or image_id.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="A .csv or .jsonl file; without it, CSV is printed.")
+    ] = None,
+    model: ModelOption = "dermascan",
+    engine: EngineOption = "keras",
+    image_type: Annotated[
+        ImageType | None, typer.Option("--image-type", help="How the photos were taken.  [default: dermoscopic]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep what --out holds already, and go on.")] = False,
+) -> None:
+    """Screen files and folders: one line a photo, in input order, written as it goes."""
+    from ..services import batch, models
+    from ..services.row_file import OUT_ENDINGS
+
+    if out is not None and out.suffix.lower() not in OUT_ENDINGS:
+        raise typer.BadParameter(f"Expected a file that ends in .csv or .jsonl. Received '{out}'.", param_hint="--out")
+    if resume and out is None:
+        raise typer.BadParameter("Expected --out FILE with --resume: there is nothing to go on from.")
+    files, n_others = batch.find_photo_files(paths, out=out)
+    if not files:
+        raise DatasetError(f"Expected photos in {', '.join(map(str, paths))}. There are none. Check the path.")
+    table = None if metadata is None else batch.read_metadata_table(metadata)
+    if image_type is None:
+        typer.echo(_TAKEN_AS_DERMOSCOPIC, err=True)
+    predictor = models.load_predictor(model, engine)
+    print_item = _row_printer(predictor.manifest.codes) if out is None else None
+    # Rows on a terminal are progress enough; a bar would tear them.
+    with progress("Screening", is_hidden=out is None and sys.stdout.isatty()) as show:
+
+        def on_progress(n_done: int, n_photos: int, item: BatchItem) -> None:
+            if print_item:
+                print_item(item)
+            show(n_done, n_photos)
+
+        summary = batch.screen_files(
+            files,
+            predictor=predictor,
+            metadata=table,
+            image_type=image_type or ImageType.DERMOSCOPIC,
+            out=out,
+            resume=resume,
+            on_progress=on_progress,
+        )
+    _say_batch(summary, n_others)
+
+
+def _row_printer(codes: Sequence[str]) -> Callable[[BatchItem], None]:
+    """Print the header; return what prints the rows."""
+    import csv
+
+    from ..reports.export import photo_row, screen_columns
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal lacks
+    writer = csv.DictWriter(sys.stdout, screen_columns(codes), restval="", lineterminator="\n")
+    writer.writeheader()
+
+    def print_item(item: BatchItem) -> None:
+        writer.writerow(photo_row(item.screening.photos[0], item.screening))
+        sys.stdout.flush()
+
+    return print_item
+
+
+def _say_batch(summary: BatchSummary, n_others: int) -> None:
+    from ..triage.wording import DISCLAIMER
+
+    statuses = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
+    resumed = f" ({summary.n_resumed} of them earlier)" if summary.n_resumed else ""
+    others = f" {count(n_others, 'other file')} left out." if n_others else ""
+    typer.echo(f"{count(summary.n_photos, 'photo')}{resumed}: {statuses}.{others}", err=True)
+    unused = [f"{count(len(summary.unused_rows), 'metadata row')} matched no photo."] if summary.unused_rows else []
+    for sentence in (*summary.metadata_errors, *unused, DISCLAIMER):
+        typer.echo(sentence, err=True)
+
+
+@app.command(epilog=example("evaluate --images ham10000/images --labels ham10000/metadata.csv --split test --out out"))
+def evaluate(
+    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="Folder of the photos.")],
+    labels: Annotated[Path, typer.Option("--labels", metavar="CSV", help="image_id and dx (or target 0/1).")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets predictions.csv, metrics.json and plots.")],
+    split: Annotated[str, typer.Option("--split", metavar="NAME", help="Only rows of this split.")] = "",
+    no_metadata: Annotated[
+        bool, typer.Option("--no-metadata", help="Do not tell the model age, sex and site.")
+    ] = False,
+    model: ModelOption = "dermascan",
+    engine: EngineOption = "keras",
+    image_type: ImageTypeOption = ImageType.DERMOSCOPIC,
+) -> None:
+    """Predict every labelled photo and measure the answers, with 95 % intervals."""
+    from ..evaluation.evaluate import evaluate_photos
+    from ..evaluation.summary import describe_evaluation, evaluation_warnings
+    from ..services import models
+    from ..tables import find_photos, read_labels
+
+    problems: list[str] = []
+    photos = read_labels(labels, problems=problems)
+    for problem in problems:
+        typer.echo(f"Warning: {problem}", err=True)
+    if split:
+        found = sorted({p.split for p in photos} - {""})
+        photos = [p for p in photos if p.split == split]
+        if not photos:
+            raise TableError(
+                f"Expected rows of the split '{split}' in '{labels.name}'. It has: {', '.join(found) or 'no split'}. "
+                "Correct --split, or leave it out."
+            )
+    files = find_photos(images, [p.image_id for p in photos])
+    predictor = models.load_predictor(model, engine)
+    with progress("Evaluating") as show:
+        done = evaluate_photos(
+            predictor,
+            photos,
+            files,
+            out=out,
+            use_metadata=not no_metadata,
+            split=split,
+            image_type=image_type,
+            on_progress=show,
+        )
+    for line in describe_evaluation(done.metrics):
+        typer.echo(line)
+    for warning in evaluation_warnings(done.metrics):
+        typer.echo(f"Warning: {warning}", err=True)
+    typer.echo(f"Written to {out}.", err=True)
+
+
+@examples_app.command("fetch", epilog=example("examples fetch --out examples --count 6"))
+def fetch_examples(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to put them in.")] = Path("examples"),
+    n_photos: Annotated[int, typer.Option("--count", min=1, max=50, help="How many photos.")] = 6,
+    api_url: Annotated[
+        str | None, typer.Option("--api-url", metavar="URL", help="Another address of the archive's interface.")
+    ] = None,
+) -> None:
+    """Download a few public-domain (CC0) dermoscopic photos from the ISIC archive."""
+    from ..services import isic_examples
+
+    with progress("Fetching") as show:
+        chosen_url = api_url or isic_examples.API_URL
+        paths = isic_examples.fetch_examples(out, n_photos=n_photos, api_url=chosen_url, on_progress=show)
+    typer.echo(f"{count(len(paths), 'photo')} in {out}, with their licences in metadata.csv.")
+    typer.echo(f"Try: {PROGRAM} screen {out} --metadata {out / 'metadata.csv'}", err=True)
