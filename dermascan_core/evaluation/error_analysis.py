@@ -25,9 +25,9 @@ def confident_mistakes(table: ResultTable, *, limit: int = MAX_LISTED) -> list[d
     return [_case(table, i) for i in wrong[np.argsort(-p_shown[wrong], kind="stable")][:limit]]
 
 
-def missed_malignancies(table: ResultTable, threshold: float, *, limit: int = MAX_LISTED) -> list[dict[str, Any]]:
+def missed_malignancies(table: ResultTable, *, limit: int = MAX_LISTED) -> list[dict[str, Any]]:
     """List the malignant photos under the operating threshold, the calmest answer first."""
-    missed = np.flatnonzero(table.is_malignant & (table.p_malignant < threshold))
+    missed = np.flatnonzero(table.is_malignant & ~table.is_above)
     return [_case(table, i) for i in missed[np.argsort(table.p_malignant[missed], kind="stable")][:limit]]
 
 

@@ -16,6 +16,7 @@ from . import weighted
 from .curves import Curve, precision_recall_curve, roc_curve
 from .error_analysis import confident_mistakes, missed_malignancies
 from .intervals import LEVEL, N_RESAMPLES, SEED, Estimate, bootstrap, none_if_nan
+from .melanoma import describe_melanoma, melanoma_measures
 from .metrics import (
     N_CALIBRATION_BINS,
     confusion_matrix,
@@ -30,7 +31,6 @@ from .subgroups import MIN_MALIGNANT, MIN_PHOTOS, find_subgroups, subgroup_measu
 
 SCHEMA = 1
 TARGET_SENSITIVITY = 0.95
-_MELANOMA = HAM_CODES.index("mel")
 Key = tuple[str, ...]
 
 
@@ -62,9 +62,9 @@ def build_metrics(
     """
     table = make_table(results)
     subgroups = find_subgroups(table)
-    measures = _measures(table, manifest.threshold)
+    measures = _measures(table)
     for subgroup in subgroups:
-        for name, measure in subgroup_measures(table, subgroup, manifest.threshold).items():
+        for name, measure in subgroup_measures(table, subgroup).items():
             measures["groups", subgroup.kind, subgroup.name, name] = measure
     estimates = bootstrap(measures, table.groups, n_resamples=n_resamples, seed=seed)
     return {
@@ -76,13 +76,14 @@ def build_metrics(
         "summary": _pick(estimates, "summary"),
         "classes": _classes(table, estimates) if table.has_classes else {},
         "malignant": _malignant(table, manifest),
+        "melanoma": describe_melanoma(table),
         "confusion": _confusion(table) if table.has_classes else None,
         "calibration": _calibration(table),
         "sets": {level: _pick(estimates, "sets", level) for level in LEVELS} if table.has_classes else {},
         "abstention": _abstention(results),
         "next_steps": _next_steps(table),
         "confident_mistakes": confident_mistakes(table) if table.has_classes else [],
-        "missed_malignancies": missed_malignancies(table, manifest.threshold),
+        "missed_malignancies": missed_malignancies(table),
         "groups": {
             "min_n": MIN_PHOTOS,
             "min_n_malignant": MIN_MALIGNANT,
@@ -94,9 +95,8 @@ def build_metrics(
     }
 
 
-def _measures(table: ResultTable, threshold: float) -> dict[Key, weighted.Measure]:
-    malignant, score = table.is_malignant, table.p_malignant
-    is_above = score >= threshold
+def _measures(table: ResultTable) -> dict[Key, weighted.Measure]:
+    malignant, score, is_above = table.is_malignant, table.p_malignant, table.is_above
     measures: dict[Key, weighted.Measure] = {
         ("summary", "malignant_auc"): weighted.auc(malignant, score),
         ("summary", "malignant_average_precision"): weighted.average_precision(malignant, score),
@@ -108,11 +108,13 @@ def _measures(table: ResultTable, threshold: float) -> dict[Key, weighted.Measur
         ("summary", "malignant_share_above_threshold"): weighted.share(malignant, is_above),
         ("summary", "malignant_share_below_threshold"): weighted.share(malignant, ~is_above),
         ("summary", "malignant_brier"): weighted.share((score - malignant) ** 2),
+        ("summary", "malignant_ece"): weighted.expected_calibration_error(malignant, score, n_bins=N_CALIBRATION_BINS),
     }
-    return measures | _class_measures(table, is_above) if table.has_classes else measures
+    measures |= {("summary", name): measure for name, measure in melanoma_measures(table).items()}
+    return measures | _class_measures(table) if table.has_classes else measures
 
 
-def _class_measures(table: ResultTable, is_above: np.ndarray) -> dict[Key, weighted.Measure]:
+def _class_measures(table: ResultTable) -> dict[Key, weighted.Measure]:
     y_true, y_pred, y_prob = table.y_true, table.y_pred, table.y_prob
     is_top_true = y_prob.argmax(axis=1) == y_true
     of_true_class = np.arange(len(y_true)), y_true
@@ -121,18 +123,23 @@ def _class_measures(table: ResultTable, is_above: np.ndarray) -> dict[Key, weigh
         ("summary", "balanced_accuracy"): weighted.balanced_accuracy(y_true, y_pred, n_classes=len(HAM_CODES)),
         ("summary", "accuracy"): weighted.share(y_pred == y_true),
         ("summary", "accuracy_of_most_probable"): weighted.share(is_top_true),
-        ("summary", "melanoma_sensitivity_at_threshold"): weighted.share(is_above, y_true == _MELANOMA),
+        ("summary", "melanoma_sensitivity_at_threshold"): weighted.share(table.is_above, table.is_melanoma),
         ("summary", "ece"): weighted.expected_calibration_error(
             is_top_true, y_prob.max(axis=1), n_bins=N_CALIBRATION_BINS
         ),
         ("summary", "brier"): weighted.share(squared_distance(y_true, y_prob)),
     }
+    by_class = [one_against_rest(y_true, y_pred, k) for k in range(len(HAM_CODES))]
     for k, code in enumerate(HAM_CODES):
-        own = one_against_rest(y_true, y_pred, k) | {
+        own = by_class[k] | {
             "auc": weighted.auc(y_true == k, y_prob[:, k]),
             "average_precision": weighted.average_precision(y_true == k, y_prob[:, k]),
         }
         measures |= {("classes", code, name): measure for name, measure in own.items()}
+    for name in ("precision", "sensitivity", "specificity", "f1"):
+        # Over the classes that occur, as scikit-learn's macro averages with zero_division=nan.
+        occurring = [one[name] for k, one in enumerate(by_class) if (y_true == k).any()]
+        measures["summary", f"macro_{name}"] = weighted.mean_of(occurring)
     for level, in_set in table.in_set.items():
         holds_truth, size = in_set[of_true_class], in_set.sum(axis=1)
         for code, among in [("", None), *((code, y_true == k) for k, code in enumerate(HAM_CODES))]:
@@ -204,7 +211,7 @@ def _classes(table: ResultTable, estimates: dict[Key, Estimate]) -> dict[str, An
 
 
 def _malignant(table: ResultTable, manifest: Manifest) -> dict[str, Any]:
-    malignant, is_above = table.is_malignant, table.p_malignant >= manifest.threshold
+    malignant, is_above = table.is_malignant, table.is_above
     full = roc_curve(malignant, table.p_malignant, max_points=len(malignant) + 1)
     reached = np.flatnonzero(full.y >= TARGET_SENSITIVITY - 1e-12)[:1]
     return {

@@ -47,6 +47,7 @@ class ResultTable:
         y_prob: Array (n_samples, 7).
         is_malignant: Booleans (n_samples,).
         p_malignant: Shape (n_samples,).
+        is_above: Whether ``p_malignant`` reaches the threshold of the network that answered, booleans (n_samples,).
         in_set: Level -> booleans (n_samples, 7).
         groups: What is resampled as one: the patient where known, else the lesion, else the photo.
     """
@@ -57,6 +58,7 @@ class ResultTable:
     y_prob: npt.NDArray[np.float64]
     is_malignant: npt.NDArray[np.bool_]
     p_malignant: npt.NDArray[np.float64]
+    is_above: npt.NDArray[np.bool_]
     in_set: dict[str, npt.NDArray[np.bool_]]
     groups: tuple[str, ...]
 
@@ -64,6 +66,16 @@ class ResultTable:
     def has_classes(self) -> bool:
         """Whether every photo's diagnosis is known, not only whether it is malignant."""
         return bool(len(self.y_true)) and bool((self.y_true >= 0).all())
+
+    @property
+    def is_melanoma(self) -> npt.NDArray[np.bool_]:
+        """Booleans (n_samples,); False where the diagnosis is not known."""
+        return self.y_true == HAM_CODES.index("mel")
+
+    @property
+    def knows_melanoma(self) -> bool:
+        """Whether each photo is known to show melanoma or not: what is not malignant is none."""
+        return bool(len(self.y_true)) and bool(((self.y_true >= 0) | ~self.is_malignant).all())
 
 
 def make_table(results: Sequence[PhotoResult]) -> ResultTable:
@@ -77,6 +89,7 @@ def make_table(results: Sequence[PhotoResult]) -> ResultTable:
         y_prob=np.array([p.ham_probabilities for _, p in rows], np.float64).reshape(-1, len(HAM_CODES)),
         is_malignant=np.array([r.photo.is_malignant for r, _ in rows], bool),
         p_malignant=np.array([p.p_malignant for _, p in rows], np.float64),
+        is_above=np.array([p.is_above_threshold for _, p in rows], bool),
         in_set={
             level: np.array(
                 [[code in getattr(p, f"set_{level}") for code in HAM_CODES] for _, p in rows], bool

@@ -100,23 +100,19 @@ def find_subgroups(table: ResultTable) -> list[Subgroup]:
     return found
 
 
-def subgroup_measures(table: ResultTable, subgroup: Subgroup, threshold: float) -> dict[str, weighted.Measure]:
+def subgroup_measures(table: ResultTable, subgroup: Subgroup) -> dict[str, weighted.Measure]:
     """Return the measures of a subgroup; none when it is too small."""
     if subgroup.is_too_small:
         return {}
     members = subgroup.members
-    malignant, score = table.is_malignant[members], table.p_malignant[members]
+    malignant, score, is_above = (a[members] for a in (table.is_malignant, table.p_malignant, table.is_above))
     measures = {
         "malignant_auc": weighted.auc(malignant, score),
-        "sensitivity_at_threshold": weighted.share(score >= threshold, malignant),
-        "specificity_at_threshold": weighted.share(score < threshold, ~malignant),
+        "sensitivity_at_threshold": weighted.share(is_above, malignant),
+        "specificity_at_threshold": weighted.share(~is_above, ~malignant),
     }
     if table.has_classes:
         y_true, y_pred = table.y_true[members], table.y_pred[members]
         measures["accuracy"] = weighted.share(y_true == y_pred)
         measures["balanced_accuracy"] = weighted.balanced_accuracy(y_true, y_pred, n_classes=len(HAM_CODES))
-    return {name: _within(members, measure) for name, measure in measures.items()}
-
-
-def _within(members: npt.NDArray[np.bool_], measure: weighted.Measure) -> weighted.Measure:
-    return lambda weights: measure(weights[:, members])
+    return {name: weighted.within(members, measure) for name, measure in measures.items()}

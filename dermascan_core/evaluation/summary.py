@@ -15,6 +15,13 @@ SUMMARY_NAMES = {
     "sensitivity_at_threshold": "malignant sensitivity at the shipped threshold",
     "specificity_at_threshold": "specificity at the shipped threshold",
     "melanoma_sensitivity_at_threshold": "melanoma sensitivity at the shipped threshold",
+    "melanoma_auc": "melanoma AUC",
+    "melanoma_sensitivity_at_97_specificity": "melanoma sensitivity at 97 % specificity",
+    "melanoma_vs_nv_bkl_auc": "melanoma against nevus and keratosis: AUC",
+    "melanoma_vs_nv_bkl_sensitivity_at_89_specificity": "melanoma against nevus and keratosis: sensitivity at 89 % specificity",
+    "melanoma_vs_nv_bkl_specificity_at_85_sensitivity": "melanoma against nevus and keratosis: specificity at 85 % sensitivity",
+    "macro_precision": "macro precision",
+    "macro_f1": "macro F1",
     "ece": "expected calibration error",
     "brier": "Brier score (0 to 2)",
 }

@@ -6,7 +6,7 @@ gives the plain forms. Undefined is NaN, without a warning: in a resample a clas
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -92,6 +92,27 @@ def specificity_at_sensitivity(y_true: npt.ArrayLike, y_score: npt.ArrayLike, se
     return measure
 
 
+def sensitivity_at_specificity(y_true: npt.ArrayLike, y_score: npt.ArrayLike, specificity: float) -> Measure:
+    """Measure: the best sensitivity among the points of the ROC whose specificity is at least the one asked for."""
+    # The same curve seen from the other class: what is not melanoma is found by a low score.
+    return specificity_at_sensitivity(~np.asarray(y_true, bool), -np.asarray(y_score, np.float64), specificity)
+
+
+def within(members: npt.NDArray[np.bool_], measure: Measure) -> Measure:
+    """Measure: one over some of the photos only, from the weights of all.
+
+    Args:
+        members: Booleans (n_samples,).
+        measure: Of weights (n_resamples, n_members).
+    """
+    return lambda weights: measure(weights[:, members])
+
+
+def quotient(numerator: Measure, denominator: Measure) -> Measure:
+    """Measure: one divided by another on the same resamples; NaN where the second is 0 or undefined."""
+    return lambda weights: ratio(numerator(weights), np.nan_to_num(denominator(weights)))
+
+
 def average_precision(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Measure:
     """Measure: precision averaged over recall, by steps (not by trapezes, which flatter)."""
     at_each_score = _cumulative(y_true, y_score)
@@ -110,15 +131,18 @@ def average_precision(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Measure:
 def macro_auc(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> Measure:
     """Measure: mean one-against-rest AUC over the classes that occur."""
     labels, prob = np.asarray(y_true), np.asarray(y_prob, np.float64)
-    measures = [auc(labels == k, prob[:, k]) for k in range(prob.shape[1])]
+    return mean_of([auc(labels == k, prob[:, k]) for k in range(prob.shape[1])])
+
+
+def mean_of(measures: Sequence[Measure]) -> Measure:
+    """Measure: the plain mean of several, over those that are defined."""
     return lambda weights: defined_mean(np.stack([measure(weights) for measure in measures], axis=-1))
 
 
 def balanced_accuracy(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, n_classes: int) -> Measure:
     """Measure: mean sensitivity over the classes that occur."""
     labels, predicted = np.asarray(y_true), np.asarray(y_pred)
-    measures = [share(predicted == k, labels == k) for k in range(n_classes)]
-    return lambda weights: defined_mean(np.stack([measure(weights) for measure in measures], axis=-1))
+    return mean_of([share(predicted == k, labels == k) for k in range(n_classes)])
 
 
 def f1(is_class: npt.ArrayLike, is_predicted: npt.ArrayLike) -> Measure:
