@@ -117,7 +117,8 @@ def metadata_from_row(row: Mapping[str, Any], *, problems: list[str] | None = No
 
     Args:
         row: Column -> text. Read columns: ``age_approx`` or ``age``; ``sex`` or ``gender``;
-            ``anatom_site_general``, ``localization``, ``anatom_site`` or ``region``;
+            ``anatom_site_general``, ISIC 2020's ``anatom_site_general_challenge``, ``localization``, ``anatom_site``
+            or ``region``;
             ``clin_size_long_diam_mm``; ``fitzpatrick_skin_type`` or PAD-UFES-20's ``fitspatrick``;
             the history columns by their own names.
         problems: Where given, a wrong cell does not take the others down: it counts as unknown, and a sentence goes
@@ -175,7 +176,10 @@ def _yes_no(what: str, text: str) -> bool:
 _CELLS: dict[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {
     "age_approx": (("age_approx", "age"), partial(_number, "age in years")),
     "sex": (("sex", "gender"), lambda text: _SEX_ALIASES.get(text.lower(), text)),
-    "anatom_site": (("localization", "anatom_site", "anatom_site_general", "region"), parse_site),
+    "anatom_site": (
+        ("localization", "anatom_site", "anatom_site_general", "anatom_site_general_challenge", "region"),
+        parse_site,
+    ),
     "clin_size_long_diam_mm": (("clin_size_long_diam_mm",), partial(_number, "lesion size in mm")),
     "fitzpatrick_skin_type": (("fitzpatrick_skin_type", "fitspatrick"), _skin_type),
     **{name: ((name,), partial(_yes_no, name)) for name in HISTORY_FIELDS},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,17 @@ from .taxonomy import HAM_MALIGNANT, ham_code, is_unknown, parse_diagnosis
 SHIPPED_SPLITS = Path(__file__).parent / "training" / "splits"
 MAX_TABLE_BYTES = 50 * 1024 * 1024
 PHOTO_ENDINGS = ("jpg", "jpeg", "png", "webp", "heic", "heif", "tif", "tiff", "bmp", "gif", "dcm")
+_CONFIRMED_BY = {
+    "histo": "histopathology",
+    "follow_up": "follow-up",
+    "serial imaging showing no change": "follow-up",
+    "single image expert consensus": "consensus",
+    "confocal microscopy with consensus dermoscopy": "confocal",
+    "biopsed true": "histopathology",
+    "biopsed false": "clinic",
+}
+# A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 _KEY_COLUMNS = ("image_id", "image", "img_id", "isic_id", "file", "filename")
 
 
@@ -29,6 +41,8 @@ class LabelledPhoto:
         is_malignant: From ``dx`` or ``target``.
         metadata: What the row says about the person; unknown where empty.
         lesion_id, patient_id, split, fold: Empty when the table has no such column.
+        confirmed_by: How the diagnosis was confirmed (``histopathology``, ``follow-up`` ...), for tables of results;
+            empty when unknown. It follows from the diagnosis, so no network is ever told.
     """
 
     image_id: str
@@ -39,6 +53,7 @@ class LabelledPhoto:
     patient_id: str = ""
     split: str = ""
     fold: str = ""
+    confirmed_by: str = ""
 
 
 def read_table(source: Path | bytes, *, what: str = "The table") -> list[dict[str, str]]:
@@ -166,7 +181,8 @@ def _labelled_photo(
     if label == "target":
         if row["target"] not in ("0", "1", "0.0", "1.0"):
             raise TableError(f"Expected target 0 or 1. Received '{row['target']}'.")
-        dx, is_malignant = "", row["target"].startswith("1")
+        is_malignant = row["target"].startswith("1")
+        dx = _agreeing_diagnosis(row, is_malignant=is_malignant)
     else:
         dx = parse_diagnosis(row[label])
         finer = row.get("dx_isic2019", "")
@@ -186,7 +202,31 @@ def _labelled_photo(
         patient_id=row.get("patient_id", ""),
         split=row.get("split", ""),
         fold=row.get("fold", ""),
+        confirmed_by=_confirmed_by(row),
     )
+
+
+def _agreeing_diagnosis(row: dict[str, str], *, is_malignant: bool) -> str:
+    """Return the diagnosis beside a target where it is one of ours and says the same; else nothing.
+
+    So ISIC 2020's melanomas are known to be melanomas, and its "unknown" moles stay without a class.
+    """
+    for column in ("diagnosis", "diagnostic"):
+        try:
+            dx = parse_diagnosis(row.get(column, ""))
+        except TableError:
+            continue
+        if (ham_code(dx) in HAM_MALIGNANT) is is_malignant:
+            return dx
+    return ""
+
+
+def _confirmed_by(row: dict[str, str]) -> str:
+    """Return how a diagnosis was confirmed, in one spelling: of HAM10000, the ISIC archive, or PAD-UFES-20."""
+    text = row.get("dx_type") or row.get("diagnosis_confirm_type") or ""
+    if not is_unknown(text):
+        return _CONFIRMED_BY.get(text.lower(), text.lower())
+    return _CONFIRMED_BY.get(f"biopsed {row['biopsed'].lower()}", "") if "biopsed" in row else ""
 
 
 def group_of(photo: LabelledPhoto) -> str:
@@ -223,3 +263,23 @@ def find_photos(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
         if path.suffix.lower().lstrip(".") in PHOTO_ENDINGS and not path.name.startswith(".")
     }
     return {image_id: by_key[image_id.lower()] for image_id in image_ids if image_id.lower() in by_key}
+
+
+def safe_cell(text: str) -> str:
+    r"""Return untrusted text as a cell that stays one physical line and that no spreadsheet runs.
+
+    Control characters, line separators and undecodable bytes become backslash escapes; a text that begins like a
+    formula gets an apostrophe in front.
+
+    >>> safe_cell("=HYPERLINK(1).jpg"), safe_cell("two" + chr(10) + "lines.jpg"), safe_cell("mole.jpg")
+    ("'=HYPERLINK(1).jpg", 'two\\nlines.jpg', 'mole.jpg')
+    """
+    begins_like_formula = text.lstrip(" ").startswith(_FORMULA_STARTS)
+    # Cc control, Cf invisible (direction overrides), Zl/Zp line separators, Cs half of a character (undecodable bytes).
+    escaped = "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs")
+        else char
+        for char in text
+    )
+    return f"'{escaped}" if begins_like_formula else escaped

@@ -39,7 +39,40 @@ def test_akiec_takes_its_finer_diagnosis_where_it_is_known():
 def test_target_beats_an_archives_own_wording():
     photos = read_labels(b"image_id,diagnosis,target\na,unknown,0\nb,melanoma,1\n")
 
-    assert [(p.dx, p.is_malignant) for p in photos] == [("", False), ("", True)]
+    assert [(p.dx, p.is_malignant) for p in photos] == [("", False), ("mel", True)]
+
+
+def test_diagnosis_that_contradicts_the_target_is_not_believed():
+    photos = read_labels(b"image_id,diagnosis,target\na,nevus,1\nb,melanoma,0\nc,lentigo NOS,0\n")
+
+    assert [(p.dx, p.is_malignant) for p in photos] == [("", True), ("", False), ("", False)]
+
+
+@pytest.mark.parametrize(
+    ("table", "confirmed_by"),
+    [
+        (b"image_id,dx,dx_type\na,mel,histo\n", "histopathology"),
+        (b"image_id,dx,dx_type\na,nv,follow_up\n", "follow-up"),
+        (b"image_id,dx,diagnosis_confirm_type\na,mel,histopathology\n", "histopathology"),
+        (b"img_id,diagnostic,biopsed\na.png,BCC,True\n", "histopathology"),
+        (b"img_id,diagnostic,biopsed\na.png,NEV,False\n", "clinic"),
+        (b"image_id,dx\na,mel\n", ""),
+    ],
+)
+def test_how_the_diagnosis_was_confirmed_has_one_spelling(table, confirmed_by):
+    (photo,) = read_labels(table)
+
+    assert photo.confirmed_by == confirmed_by
+
+
+def test_columns_of_isic_2020_are_understood():
+    (photo,) = read_labels(
+        b"image_id,patient_id,sex,age_approx,anatom_site_general_challenge,diagnosis,benign_malignant,target\n"
+        b"ISIC_1,IP_1,male,40.0,torso,unknown,benign,0\n"
+    )
+
+    assert photo.metadata == Metadata(age_approx=40, sex="male", anatom_site="torso")
+    assert (photo.dx, photo.is_malignant, photo.patient_id) == ("", False, "IP_1")
 
 
 def test_each_row_is_read_by_the_label_it_has():

@@ -192,4 +192,4 @@ def _result(
         prediction=shown.prediction if shown else None,
         prediction_without_metadata=shown.prediction_without_metadata if shown else None,
     )
-    return PhotoResult(photo, output.prediction if output else None, status, refusal, step)
+    return PhotoResult(photo, output.prediction if output else None, status, refusal, step, image_type)

@@ -13,6 +13,7 @@ from ..domain import NextStep, Status
 from ..model.manifest import Manifest
 from ..taxonomy import HAM_CODES, HAM_NAMES
 from . import weighted
+from .consistency import MIN_LESIONS, consistency_measures, describe_lesions
 from .curves import Curve, precision_recall_curve, roc_curve
 from .error_analysis import confident_mistakes, missed_malignancies
 from .intervals import LEVEL, N_RESAMPLES, SEED, Estimate, bootstrap, none_if_nan
@@ -62,10 +63,11 @@ def build_metrics(
     """
     table = make_table(results)
     subgroups = find_subgroups(table)
-    measures = _measures(table)
+    measures = measures_of(table)
     for subgroup in subgroups:
         for name, measure in subgroup_measures(table, subgroup).items():
             measures["groups", subgroup.kind, subgroup.name, name] = measure
+    measures |= {("consistency", *key): measure for key, measure in consistency_measures(table).items()}
     estimates = bootstrap(measures, table.groups, n_resamples=n_resamples, seed=seed)
     return {
         "schema": SCHEMA,
@@ -82,6 +84,13 @@ def build_metrics(
         "sets": {level: _pick(estimates, "sets", level) for level in LEVELS} if table.has_classes else {},
         "abstention": _abstention(results),
         "next_steps": _next_steps(table),
+        "consistency": {
+            "min_n_lesions": MIN_LESIONS,
+            "rows": [
+                row | {"measures": _pick(estimates, "consistency", row["dx"]) or None}
+                for row in describe_lesions(table)
+            ],
+        },
         "confident_mistakes": confident_mistakes(table) if table.has_classes else [],
         "missed_malignancies": missed_malignancies(table),
         "groups": {
@@ -95,7 +104,8 @@ def build_metrics(
     }
 
 
-def _measures(table: ResultTable) -> dict[Key, weighted.Measure]:
+def measures_of(table: ResultTable) -> dict[Key, weighted.Measure]:
+    """Return the measures of ``summary`` and ``classes``, by their place in ``metrics.json``."""
     malignant, score, is_above = table.is_malignant, table.p_malignant, table.is_above
     measures: dict[Key, weighted.Measure] = {
         ("summary", "malignant_auc"): weighted.auc(malignant, score),

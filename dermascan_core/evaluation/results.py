@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..domain import NextStep, Prediction, Reason, Status
+from ..domain import ImageType, NextStep, Prediction, Reason, Status
 from ..tables import LabelledPhoto, group_of
 from ..taxonomy import CLASSES, HAM_CODES, ham_code
 
@@ -27,6 +27,7 @@ class PhotoResult:
         status: As the gate of a screening would have it; a refused photo is predicted all the same.
         refusal: Why the gate refuses it; None otherwise.
         next_step: As a screening without answers to the questions would say.
+        image_type: How the photo was taken, as the evaluation was told.
     """
 
     photo: LabelledPhoto
@@ -34,6 +35,7 @@ class PhotoResult:
     status: Status
     refusal: Reason | None
     next_step: NextStep
+    image_type: ImageType = ImageType.DERMOSCOPIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class ResultTable:
     @property
     def is_melanoma(self) -> npt.NDArray[np.bool_]:
         """Booleans (n_samples,); False where the diagnosis is not known."""
-        return self.y_true == HAM_CODES.index("mel")
+        return np.asarray(self.y_true == HAM_CODES.index("mel"), bool)
 
     @property
     def knows_melanoma(self) -> bool:
@@ -110,16 +112,22 @@ def probability_columns(codes: Sequence[str]) -> list[str]:
     return [f"p_{code}" for code in (*HAM_CODES, *finer)]
 
 
-def predictions_csv(results: Sequence[PhotoResult], codes: Sequence[str]) -> str:
-    """Return the text of ``predictions.csv``, one line a labelled photo, in the order of the labels table."""
+def predictions_csv(results: Sequence[PhotoResult], codes: Sequence[str], *, folds: Sequence[str] = ()) -> str:
+    """Return the text of ``predictions.csv``, one line a labelled photo, in the order of the labels table.
+
+    Args:
+        results: One a photo.
+        codes: The model's classes.
+        folds: The fold each photo was held out in, as a last column; without them there is no such column.
+    """
     p_columns = probability_columns(codes)
     columns = ["image_id", *p_columns, "p_malignant", "predicted", "refused", "refusal_reason", "set", "set_95"]
+    columns += ["next_step", "dx", "lesion_id", *(["fold"] if folds else [])]
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(
-        text, fieldnames=[*columns, "next_step", "dx", "lesion_id"], lineterminator="\n", restval=""
-    )
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n", restval="")
     writer.writeheader()
-    writer.writerows(_row(result) for result in results)
+    for result, fold in zip(results, folds or [""] * len(results), strict=True):
+        writer.writerow(_row(result) | ({"fold": fold} if folds else {}))
     return text.getvalue()
 
 

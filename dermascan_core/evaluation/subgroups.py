@@ -1,4 +1,4 @@
-"""Results by sex, age, body site, skin type, and by what became of the photo; silent where a group is too small."""
+"""Results by what the labels say of the person, the lesion and the photo; silent where a group is too small."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..domain import Metadata
+from ..domain import ImageType, Metadata
 from ..taxonomy import HAM_CODES, REGION_OF, REGIONS, UNTESTED_SITES
 from . import weighted
 from .results import PhotoResult, ResultTable
@@ -19,6 +19,8 @@ MIN_MALIGNANT = 5
 UNKNOWN = "unknown"
 _AGE_BANDS = ((0, 30, "under 30"), (30, 45, "30 to 44"), (45, 60, "45 to 59"), (60, 75, "60 to 74"))
 _OLDEST = "75 and over"
+_CONFIRMED_BY = ("histopathology", "confocal", "follow-up", "consensus", "clinic")
+_OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Subgroup:
     """Photos that share one answer.
 
     Attributes:
-        kind: ``sex``, ``age``, ``site``, ``skin_type`` or ``status``.
+        kind: ``sex``, ``age``, ``site``, ``skin_type``, ``image_type``, ``confirmed_by`` or ``status``.
         name: The answer.
         members: Booleans (n_samples,).
         n: How many photos.
@@ -75,6 +77,10 @@ def _skin_type(metadata: Metadata) -> str:
     return UNKNOWN if metadata.fitzpatrick_skin_type is None else str(metadata.fitzpatrick_skin_type)
 
 
+def _confirmed_by(text: str) -> str:
+    return (text if text in _CONFIRMED_BY else _OTHER) if text else UNKNOWN
+
+
 _KINDS: dict[str, tuple[tuple[str, ...], Callable[[PhotoResult], str]]] = {
     "sex": (("female", "male", UNKNOWN), lambda r: r.photo.metadata.sex or UNKNOWN),
     "age": (
@@ -83,6 +89,11 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[PhotoResult], str]]] = {
     ),
     "site": ((*REGIONS, *UNTESTED_SITES, UNKNOWN), lambda r: _region(r.photo.metadata)),
     "skin_type": (("1", "2", "3", "4", "5", "6", UNKNOWN), lambda r: _skin_type(r.photo.metadata)),
+    "image_type": (tuple(map(str, ImageType)), lambda r: str(r.image_type)),
+    "confirmed_by": (
+        (*_CONFIRMED_BY, _OTHER, UNKNOWN),
+        lambda r: _confirmed_by(r.photo.confirmed_by),
+    ),
     "status": (("answered", "unsure", "refused"), lambda r: str(r.status)),
 }
 
@@ -105,9 +116,9 @@ def subgroup_measures(table: ResultTable, subgroup: Subgroup) -> dict[str, weigh
     if subgroup.is_too_small:
         return {}
     members = subgroup.members
-    malignant, score, is_above = (a[members] for a in (table.is_malignant, table.p_malignant, table.is_above))
+    malignant, is_above = table.is_malignant[members], table.is_above[members]
     measures = {
-        "malignant_auc": weighted.auc(malignant, score),
+        "malignant_auc": weighted.auc(malignant, table.p_malignant[members]),
         "sensitivity_at_threshold": weighted.share(is_above, malignant),
         "specificity_at_threshold": weighted.share(~is_above, ~malignant),
     }

@@ -110,7 +110,7 @@ def within(members: npt.NDArray[np.bool_], measure: Measure) -> Measure:
 
 def quotient(numerator: Measure, denominator: Measure) -> Measure:
     """Measure: one divided by another on the same resamples; NaN where the second is 0 or undefined."""
-    return lambda weights: ratio(numerator(weights), np.nan_to_num(denominator(weights)))
+    return lambda weights: ratio(numerator(weights), denominator(weights))
 
 
 def average_precision(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Measure:
