@@ -25,7 +25,7 @@ def import_ham10000(
     ] = None,
 ) -> None:
     """Make the 200x150 view of HAM10000 with the shipped split; photos already made are kept."""
-    from ..training.import_ham10000 import import_ham10000 as make_view
+    from ..datasets.ham10000 import import_ham10000 as make_view
 
     with progress("Importing") as show:
         summary = make_view(source, out, isic2019_labels=isic2019_labels, on_progress=show)

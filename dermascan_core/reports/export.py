@@ -6,12 +6,12 @@ import csv
 import io
 import json
 import math
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ..domain import PhotoScreening, Prediction, Reason, Screening, Status
+from ..tables import safe_cell
 from ..taxonomy import CLASSES, HAM_CODES
 from ..triage.wording import (
     BARS_CAPTION,
@@ -28,8 +28,6 @@ from ..triage.wording import (
 SCHEMA_VERSION = "1.0"
 _HEAD = ("image", "status", "reason")
 _TAIL = ("predicted", "set", "next_step", "model", "model_sha256", "elapsed_ms", "image_type")
-# A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 def screen_columns(codes: Iterable[str] = ()) -> tuple[str, ...]:
@@ -137,26 +135,6 @@ def screening_to_json(screening: Screening) -> str:
         ],
     }
     return json.dumps(_finite(record), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
-
-
-def safe_cell(text: str) -> str:
-    r"""Return untrusted text as a cell that stays one physical line and that no spreadsheet runs.
-
-    Control characters, line separators and undecodable bytes become backslash escapes; a text that begins like a
-    formula gets an apostrophe in front.
-
-    >>> safe_cell("=HYPERLINK(1).jpg"), safe_cell("two" + chr(10) + "lines.jpg"), safe_cell("mole.jpg")
-    ("'=HYPERLINK(1).jpg", 'two\\nlines.jpg', 'mole.jpg')
-    """
-    begins_like_formula = text.lstrip(" ").startswith(_FORMULA_STARTS)
-    # Cc control, Cf invisible (direction overrides), Zl/Zp line separators, Cs half of a character (undecodable bytes).
-    escaped = "".join(
-        char.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs")
-        else char
-        for char in text
-    )
-    return f"'{escaped}" if begins_like_formula else escaped
 
 
 def _probability_columns(prediction: Prediction) -> dict[str, float]:

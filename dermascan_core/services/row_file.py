@@ -12,7 +12,8 @@ from typing import Any
 
 from ..domain import ImageType, PhotoScreening, Screening
 from ..errors import OutputError
-from ..reports.export import photo_record, photo_row, safe_cell, screen_columns
+from ..reports.export import photo_record, photo_row, screen_columns
+from ..tables import safe_cell
 
 OUT_ENDINGS = (".csv", ".jsonl")
 _BEGIN_AGAIN = "choose another output file, or leave out --resume to begin again."

@@ -28,11 +28,11 @@ from dermascan_core.reports.export import (
     SCREEN_COLUMNS,
     photo_record,
     photo_row,
-    safe_cell,
     screen_columns,
     screening_to_csv,
     screening_to_json,
 )
+from dermascan_core.tables import safe_cell
 
 CODES = ("mel", "nv", "bcc", "ak", "scc", "pbk", "df", "vasc")
 PREDICTION = Prediction(

@@ -134,7 +134,7 @@ def test_photo_that_is_no_photo_is_not_kept(archive, tmp_path):
 
 
 def test_photo_that_is_too_large_is_refused(archive, tmp_path, monkeypatch):
-    monkeypatch.setattr("dermascan_core.services.isic_examples.MAX_PHOTO_BYTES", 100)
+    monkeypatch.setattr("dermascan_core.datasets.isic_api.MAX_PHOTO_BYTES", 100)
 
     with pytest.raises(DatasetError, match=r"from 127\.0\.0\.1\. It sent more\."):
         _fetch(archive, tmp_path)

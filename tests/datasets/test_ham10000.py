@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dermascan_core.datasets.ham10000 import import_ham10000
 from dermascan_core.errors import DatasetError, TableError
 from dermascan_core.tables import SHIPPED_SPLITS
 from dermascan_core.training.data import load_dataset
-from dermascan_core.training.import_ham10000 import import_ham10000
 from tests.fakes import fake_photo, photo_bytes
 
 TABLE = """lesion_id,image_id,dx,dx_type,age,sex,localization,dataset

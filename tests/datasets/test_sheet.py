@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from dermascan_core.datasets.sheet import data_sheet, main
 from dermascan_core.errors import DatasetError
 from dermascan_core.tables import read_table
-from dermascan_core.training.data_sheet import data_sheet, main
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = (

@@ -1,6 +1,6 @@
 """Writes docs/data-sheet.md: what the training photos are, counted from their own table, and what they cannot say.
 
-``python -m dermascan_core.training.data_sheet --data DIR --out docs/data-sheet.md``
+``python -m dermascan_core.datasets.sheet --data DIR --out docs/data-sheet.md``
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DX_TYPES = {
 _TEXT = """\
 # Data sheet: the photos that train and test the network
 
-Written by `python -m dermascan_core.training.data_sheet`; change the program, not this page.
+Written by `python -m dermascan_core.datasets.sheet`; change the program, not this page.
 Table: {n_photos} photos of {n_lesions} lesions, SHA-256 of `metadata.csv` `{sha256}`.
 
 ## What they are
