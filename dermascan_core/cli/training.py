@@ -1,4 +1,4 @@
-"""Commands that make models: train, release."""
+"""Commands that make models: train, cross-validate, join-folds, release."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .common import app, example, stages
+
+if TYPE_CHECKING:
+    from ..training.presets import Preset
 
 
 @app.command(epilog=example("train mobilenet_v2 --data ham10000 --out runs/first --set epochs=12"))
@@ -27,27 +30,88 @@ def train(
     ] = None,
 ) -> None:
     """Train one recipe. Refuses a data set that leaks between its splits; resumes after a kill."""
-    from ..training.presets import PRESETS, override
-
-    if preset not in PRESETS:
-        raise typer.BadParameter(f"Expected one of {', '.join(PRESETS)}. Received '{preset}'.", param_hint="PRESET")
-    try:
-        recipe = override(PRESETS[preset], settings or [])
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--set") from error
+    recipe = _recipe(preset, settings)
     from ..training import fit
 
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("dermascan_core").setLevel(logging.INFO)
+    _log_to_terminal()
     with stages() as show:
         result = fit.train(recipe, data=data, out=out, fold=fold, resume=resume, on_progress=show)
     measures = ", ".join(f"{name} {value:.4f}" for name, value in result.best.items())
     typer.echo(f"Best epoch {result.best_epoch}: {measures}. Written to {result.out}.")
 
 
+def _recipe(preset: str, settings: list[str] | None) -> Preset:
+    from ..training.presets import PRESETS, override
+
+    if preset not in PRESETS:
+        raise typer.BadParameter(f"Expected one of {', '.join(PRESETS)}. Received '{preset}'.", param_hint="PRESET")
+    try:
+        return override(PRESETS[preset], settings or [])
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from error
+
+
+def _log_to_terminal() -> None:
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("dermascan_core").setLevel(logging.INFO)
+
+
+@app.command(epilog=example("cross-validate mobilenet_v2 --data ham10000 --out runs/cv"))
+def cross_validate(
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="A recipe; see: models --presets.")],
+    data: Annotated[list[Path], typer.Option("--data", metavar="DIR", help="A data set; repeatable.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets a run a fold, and what all folds measured.")],
+    folds: Annotated[list[int] | None, typer.Option("--fold", metavar="K", help="Only this fold; repeatable.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one field of the recipe; repeatable.")
+    ] = None,
+) -> None:
+    """Train on every fold but one, answer for that one, and measure all folds as one. Goes on where it was stopped."""
+    from ..training import cross_validate as cv
+    from ..training.data import load_dataset
+
+    recipe = _recipe(preset, settings)
+    _log_to_terminal()
+    dataset = load_dataset(data)
+    with stages() as show:
+        cv.run_folds(recipe, dataset=dataset, data=data, out=out, folds=folds, on_progress=show)
+        finished = cv.read_folds(out)
+        metrics = cv.write_pooled(finished, dataset, name=preset, out=out, on_progress=show)
+    _say_pooled(metrics, [answers.fold for answers in finished], out)
+
+
+@app.command(name="join-folds", epilog=example("join-folds runs/cv-a runs/cv-b --data ham10000 --out runs/joined"))
+def join_folds(
+    recipes: Annotated[list[Path], typer.Argument(metavar="CV...", help="Folders of cross-validate.")],
+    data: Annotated[list[Path], typer.Option("--data", metavar="DIR", help="The data set of all of them; repeatable.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets what the ensemble measured.")],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the ensemble.")] = "ensemble",
+) -> None:
+    """Measure cross-validated recipes as an ensemble that averages probabilities. Trains nothing."""
+    from ..training import cross_validate as cv
+    from ..training.data import load_dataset
+
+    dataset = load_dataset(data)
+    joined = cv.join_recipes([cv.read_folds(folder) for folder in recipes])
+    with stages() as show:
+        metrics = cv.write_pooled(joined, dataset, name=name, out=out, on_progress=show)
+    _say_pooled(metrics, [answers.fold for answers in joined], out)
+
+
+def _say_pooled(metrics: Mapping[str, Any], folds: list[int], out: Path) -> None:
+    from ..evaluation.summary import summary_lines
+
+    typer.echo(f"Folds {', '.join(map(str, folds))}, each by networks that did not see it:")
+    for line in summary_lines(metrics["summary"]):
+        typer.echo(f"  {line}")
+    typer.echo(f"Written to {out}.", err=True)
+
+
 @app.command(epilog=example("release runs/first --data ham10000 --name dermascan"))
 def release(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished training run.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folder of a finished run; several make an ensemble.")
+    ],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")],
     data: Annotated[list[Path], typer.Option("--data", metavar="DIR", help="The data set that it was trained on.")],
     weights_dir: Annotated[
@@ -59,7 +123,7 @@ def release(
         bool, typer.Option("--no-evaluation", help="Leave the test split alone: the run is not final.")
     ] = False,
 ) -> None:
-    """Turn a run into weights/NAME.keras and its manifest: calibrated, with a threshold and sets, and measured."""
+    """Turn runs into weights/NAME.keras and its manifest: calibrated, with a threshold and sets, and measured."""
     from ..services.models import WEIGHTS_DIR
 
     if not name or Path(name).name != name or name.startswith("."):
@@ -71,7 +135,7 @@ def release(
 
     to = weights_dir or WEIGHTS_DIR
     with stages() as show:
-        manifest = make_release(run, data=data, name=name, weights_dir=to, on_progress=show)
+        manifest = make_release(runs, data=data, name=name, weights_dir=to, on_progress=show)
         if not no_evaluation:
             manifest = publish_release(name, data=data, weights_dir=to, card=card, external=external, on_progress=show)
     typer.echo(f"{manifest.name}: threshold {manifest.threshold:.4f} ({manifest.threshold_rule}).")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import WeightsError
 from .manifest import DECISION_FIELDS, Manifest, file_sha256
@@ -16,21 +19,64 @@ if TYPE_CHECKING:
     import keras
 
 
-_DECISIONS_FILE = "dermascan.json"  # inside the .keras archive, beside Keras' own files
+# Inside the .keras archive: ours, beside Keras' own.
+_DECISIONS_FILE, _KERAS_WEIGHTS = "dermascan.json", "model.weights.h5"
+
+
+def round_kernels(model: keras.Model) -> None:
+    """Round every kernel (weights of two and more axes) to the nearest float16; the rest stays float32.
+
+    What is measured afterwards is what ``save_weights`` stores in half the space.
+    """
+    for weight in model.weights:
+        if len(weight.shape) >= 2:
+            weight.assign(np.asarray(weight, np.float16).astype(np.float32))
 
 
 def save_weights(model: keras.Model, path: Path, manifest: Manifest) -> None:
-    """Write the network with its serving outputs and without optimizer state, whole or not at all.
+    """Write a serving network without optimizer state, whole or not at all.
 
+    Kernels that float16 holds exactly (after ``round_kernels``, all) are stored as float16; Keras widens them again.
     The manifest's decision fields go into the archive, so that neither file can be changed alone.
-    """
-    from .dual_branch import serving_model
 
+    Args:
+        model: From ``dual_branch.serving_model`` or ``ensemble.join_members``.
+        path: The ``.keras`` file.
+        manifest: Of the model.
+    """
     partial = path.with_name(f"partial-{path.name}")
-    serving_model(model).save(partial)
-    with zipfile.ZipFile(partial, "a") as archive:
+    whole = path.with_name(f"whole-{path.name}")
+    model.save(whole)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in old.namelist():
+            data = old.read(name)
+            archive.writestr(name, _narrow(data) if name == _KERAS_WEIGHTS else data)
         archive.writestr(_DECISIONS_FILE, json.dumps(_decisions(manifest)))
+    whole.unlink()
     os.replace(partial, path)
+
+
+def _narrow(weights_h5: bytes) -> bytes:
+    """Copy an HDF5 file, with every array of two and more axes that float16 holds exactly as float16."""
+    import h5py
+
+    narrowed = io.BytesIO()
+    with h5py.File(io.BytesIO(weights_h5), "r") as source, h5py.File(narrowed, "w") as target:
+        target.attrs.update(source.attrs)
+
+        def copy(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Group):
+                new: Any = target.require_group(name)
+            else:
+                values = np.asarray(item)
+                half = values.astype(np.float16) if values.ndim >= 2 else values
+                new = target.create_dataset(
+                    name, data=half if np.array_equal(half.astype(values.dtype), values) else values
+                )
+            new.attrs.update(item.attrs)
+
+        source.visititems(copy)
+    return narrowed.getvalue()
 
 
 def check_weights_file(manifest: Manifest, path: Path) -> None:

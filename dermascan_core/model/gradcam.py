@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -44,3 +47,13 @@ def average_heat_map(
     upright = np.mean([undo_view(one, view) for view, one in enumerate(maps)], axis=0)
     top = float(upright.max())
     return np.asarray(upright / top if top > 0 else upright, np.float32)
+
+
+def joint_heat_map(maps: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Return the mean of several members' maps on the finest of their grids, its maximum 1 (or all zero)."""
+    if len(maps) == 1:
+        return maps[0]
+    height, width = max((one.shape for one in maps), key=lambda shape: shape[0])
+    joint = np.mean([cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in maps], axis=0)
+    top = float(joint.max())
+    return np.asarray(joint / top if top > 0 else joint, np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .checkpoint import load_weights
+from .ensemble import OUTPUTS_A_MEMBER, members_of
 from .head import Head
 from .manifest import Manifest
 from .metadata_branch import MetadataEncoder
@@ -24,7 +25,7 @@ class KerasEngine:
     name = "keras"
 
     def __init__(self, model: keras.Model) -> None:
-        self.head = Head.of(model)
+        self.heads = tuple(Head.of(member) for member in members_of(model))
         self._model = model
         self._lock = threading.Lock()
 
@@ -44,8 +45,11 @@ class KerasEngine:
 
     def run(
         self, images: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return (logits, embedding, feature_map)."""
+    ) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]]:
+        """Return (logits, embedding, feature_map) of every member."""
         with self._lock:
-            logits, embedding, feature_map = self._model.predict_on_batch([images, metadata])
-        return np.asarray(logits), np.asarray(embedding), np.asarray(feature_map)
+            outputs = self._model.predict_on_batch([images, metadata])
+        arrays = [np.asarray(output) for output in outputs]
+        return [
+            (arrays[start], arrays[start + 1], arrays[start + 2]) for start in range(0, len(arrays), OUTPUTS_A_MEMBER)
+        ]

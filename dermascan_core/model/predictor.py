@@ -13,7 +13,7 @@ from ..domain import Metadata, Prediction
 from ..taxonomy import HAM_CODES, HAM_MALIGNANT, ham_code
 from ..trust.calibration import calibrate_logits
 from ..trust.conformal import prediction_set
-from .gradcam import average_heat_map
+from .gradcam import average_heat_map, joint_heat_map
 from .head import Head
 from .manifest import Manifest
 from .metadata_branch import MetadataEncoder
@@ -29,7 +29,7 @@ class PhotoOutput:
     Attributes:
         prediction: With the metadata given.
         prediction_without_metadata: With everything unknown.
-        embedding: Pooled image features (channels,), averaged over the views.
+        embedding: Pooled image features (channels,), averaged over the views; those of several members end to end.
         heat_maps: HAM10000 code -> Grad-CAM (h, w) in [0, 1] on the feature grid; empty unless asked for.
     """
 
@@ -62,10 +62,12 @@ class Engine(Protocol):
     """Runs the network on one photo's views; the batch size never changes, so nothing is compiled twice."""
 
     name: str
-    head: Head
+    heads: tuple[Head, ...]
 
-    def run(self, images: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32]) -> tuple[Array, Array, Array]:
-        """Return (logits, embedding, feature_map) for images (n, side, side, 3) in [0, 255] and encoded metadata."""
+    def run(
+        self, images: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32]
+    ) -> list[tuple[Array, Array, Array]]:
+        """Return each member's (logits, embedding, feature_map) for images (n, side, side, 3) in [0, 255] and answers."""
         ...
 
 
@@ -94,20 +96,25 @@ class EnginePredictor:
         n_views = self.manifest.n_views
         images = make_views(square, n_views).astype(np.float32)
         known, unknown = (np.repeat(self._encoder.encode([m]), n_views, axis=0) for m in (metadata, Metadata()))
-        logits, embedding, feature_map = self._engine.run(images, known)
-        prediction = make_prediction(logits, self.manifest)
+        looks = self._engine.run(images, known)
+        prediction = make_prediction(np.concatenate([logits for logits, _, _ in looks]), self.manifest)
         heat_maps = {}
         if explain:
             heat_maps = {
-                code: average_heat_map(
-                    feature_map, embedding, known, self._engine.head, self._class_index(code, prediction)
+                code: joint_heat_map(
+                    [
+                        average_heat_map(feature_map, embedding, known, head, self._class_index(code, prediction))
+                        for (_, embedding, feature_map), head in zip(looks, self._engine.heads, strict=True)
+                    ]
                 )
                 for code in HAM_CODES
                 if self._indices(code)
             }
-        without = make_prediction(self._engine.head.logits(embedding, unknown), self.manifest)
+        blind = [h.logits(embedding, unknown) for (_, embedding, _), h in zip(looks, self._engine.heads, strict=True)]
+        without = make_prediction(np.concatenate(blind), self.manifest)
         same = np.array_equal(known, unknown)
-        return PhotoOutput(prediction, prediction if same else without, embedding.mean(axis=0), heat_maps)
+        features = np.concatenate([embedding.mean(axis=0) for _, embedding, _ in looks])
+        return PhotoOutput(prediction, prediction if same else without, features, heat_maps)
 
     def _indices(self, code: str) -> list[int]:
         return [i for i, own in enumerate(self.manifest.codes) if ham_code(own) == code]
@@ -121,7 +128,7 @@ def make_prediction(logits: Array, manifest: Manifest) -> Prediction:
     """Turn the logits of one photo's views into a prediction.
 
     Args:
-        logits: Array (n_views, n_classes).
+        logits: Array (n_views, n_classes); of an ensemble, each member's views one after the other.
         manifest: Shares, temperature, threshold and sets.
     """
     by_view = calibrate_logits(

@@ -1,12 +1,10 @@
-"""Turns a finished run into ``weights/NAME.keras`` and its manifest: calibrated, given a threshold and sets, hashed.
+"""Turns finished runs into ``weights/NAME.keras`` and its manifest: calibrated, given a threshold and sets, hashed.
 
-Everything is fitted on the run's validation fold; the ``test`` split is only looked at afterwards, by ``evaluate``.
+Everything is fitted on the runs' validation fold; the ``test`` split is only looked at afterwards, by ``publish``.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,23 +15,21 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from ..domain import Metadata, Prediction
+from ..domain import Prediction
 from ..errors import DatasetError
 from ..evaluation.metrics import balanced_accuracy, macro_auc, roc_auc
 from ..imaging.preprocess import PreprocessConfig
 from ..model.checkpoint import save_weights
-from ..model.dual_branch import serving_model
-from ..model.keras_engine import KerasEngine
+from ..model.ensemble import join_members
 from ..model.manifest import Manifest, file_sha256, save_manifest
-from ..model.metadata_branch import MetadataEncoder
 from ..model.predictor import ham_matrix, make_prediction
-from ..model.views import N_VIEWS, make_views
+from ..model.views import N_VIEWS
 from ..tables import LabelledPhoto
 from ..taxonomy import HAM_CODES, HAM_MALIGNANT, ham_code
 from ..trust.calibration import calibrate_logits, fit_temperature
 from ..trust.conformal import fit_set_thresholds
-from .averaging import RunningAverage, Weights
 from .data import Dataset, load_dataset, load_squares, targets
+from .finished_run import FinishedRun, check_same_data, load_network, read_run, view_logits
 from .fit import split_fold
 
 Array = npt.NDArray[np.floating]
@@ -60,7 +56,7 @@ class OperatingPoint:
 
 
 def make_release(
-    run: Path,
+    folders: Path | Sequence[Path],
     *,
     data: Path | Sequence[Path],
     name: str,
@@ -68,121 +64,148 @@ def make_release(
     version: str = "1",
     on_progress: Progress = lambda what, done, total: None,
 ) -> Manifest:
-    """Write the weights and the manifest of what a run offers and validates best; see ``candidate_weights``.
+    """Write the weights and the manifest of one run, or of several as an ensemble that averages probabilities.
 
     Args:
-        run: Folder of a finished ``train``.
-        data: The data set that it was trained on.
+        folders: Of finished runs with the same fold, classes and metadata.
+        data: The data set that they were trained on.
         name: Of the model; the files are ``<name>.keras`` and ``<name>.json``.
         weights_dir: Where they go.
         version: Release version.
         on_progress: Called with (what, done, total).
 
     Raises:
-        DatasetError: If the run is not finished, or the data's split is not the one that the run was trained on.
+        DatasetError: If a run is not finished, the runs do not belong together, or the data's split is not the one
+            that they were trained on.
     """
-    record, state = _read_run(run)
+    runs = [read_run(folder) for folder in ([folders] if isinstance(folders, Path) else folders)]
     dataset = load_dataset(data)
-    if dataset.split_sha256 != record["split_sha256"]:
-        raise DatasetError(
-            f"The run was trained on the split {record['split_sha256'][:12]}; '{data}' holds {dataset.split_sha256[:12]}. "
-            "Release it with the data set that trained it."
-        )
-    _, photos = split_fold(dataset, int(record["fold"]))
-    codes, shares = tuple(record["codes"]), (np.array(record["class_shares"]), np.array(record["sampling_shares"]))
-    config = PreprocessConfig(record["preset"]["input_px"], record["preset"]["detail_px"])
-    squares = load_squares(dataset, photos, config, cache_dir=run / "cache")
-    model = keras.saving.load_model(run / "best.keras", compile=False)
-    encoder = MetadataEncoder(tuple(record["metadata_fields"]))
-    y_true = targets(photos, codes).argmax(axis=1)
-    kept, measured, logits = _keep_best_weights(
-        model,
-        candidate_weights(run, model.get_weights(), best_epoch=state["best_epoch"]),
-        lambda name: view_logits(
-            model, squares, [p.metadata for p in photos], encoder=encoder, on_progress=partial(on_progress, name)
-        ),
-        lambda found: measure_candidate(found, y_true, codes, shares),
+    for run in runs:
+        check_same_data(run, dataset)
+    check_fit_together(runs)
+    first = runs[0]
+    _, photos = split_fold(dataset, first.fold)
+    config = common_preprocess(runs)
+    squares = load_squares(dataset, photos, config, cache_dir=first.folder / "cache")
+    networks = [load_network(run) for run in runs]
+    members = [align_priors(model, run, first) for (model, _), run in zip(networks, runs, strict=True)]
+    y_true = targets(photos, first.codes).argmax(axis=1)
+    logits, _ = view_logits(
+        members,
+        squares,
+        [p.metadata for p in photos],
+        encoder=first.encoder,
+        on_progress=partial(on_progress, "validation"),
     )
-    temperature = fit_temperature(logits, y_true, class_shares=shares[0], sampling_shares=shares[1])
-    no_sets = dict.fromkeys(HAM_CODES, 0.0)
-    draft = Manifest(
-        name=name,
-        version=version,
-        backbone=record["preset"]["backbone"],
-        codes=codes,
-        preprocess=config,
-        metadata_fields=encoder.fields,
-        class_shares=tuple(record["class_shares"]),
-        sampling_shares=tuple(record["sampling_shares"]),
-        temperature=temperature,
-        threshold=0.5,
-        threshold_rule="not chosen yet",
-        conformal={"90": no_sets, "95": no_sets},
-        n_views=N_VIEWS,
-        licence=WEIGHTS_LICENCE if dataset.is_shipped_split else "that of the data they were trained on",
-        sha256="",
-    )
+    draft = draft_manifest(runs, logits, y_true, name=name, version=version)
     predictions = [make_prediction(one, draft) for one in logits]
     point = choose_threshold(predictions, photos)
     manifest = replace(
         draft,
         threshold=point.threshold,
         threshold_rule=point.rule,
-        conformal=_fit_sets(predictions, photos),
-        data=_describe_data(record, dataset, photos, point),
-        training={
-            "recipe": record["preset"],
-            "best_epoch": state["best_epoch"],
-            "kept": kept,
-            "candidates": measured,
-            "epochs": _read_epochs(run),
-            **{key: record[key] for key in ("app_version", "keras_version", "backend")},
-        },
+        conformal=fit_sets(predictions, photos),
+        licence=WEIGHTS_LICENCE if dataset.is_shipped_split else "that of the data they were trained on",
+        data=_describe_data(first.record, dataset, photos, point),
+        training=_describe_training(runs, [kept for _, kept in networks], logits, y_true),
     )
     weights_dir.mkdir(parents=True, exist_ok=True)
     path = weights_dir / f"{name}.keras"
-    save_weights(model, path, manifest)
+    save_weights(join_members(members, input_px=config.input_px), path, manifest)
     manifest = replace(manifest, sha256=file_sha256(path))
     save_manifest(manifest, weights_dir / f"{name}.json")
     return manifest
 
 
-def _keep_best_weights(
-    model: keras.Model,
-    candidates: Mapping[str, Weights],
-    predict: Callable[[str], Array],
-    measure: Callable[[Array], dict[str, float]],
-) -> tuple[str, dict[str, dict[str, float]], Array]:
-    """Try every candidate and leave the one with the highest mean measure in the model.
+def check_fit_together(runs: Sequence[FinishedRun]) -> None:
+    """Raise unless the runs can answer as one.
 
-    Returns:
-        Its name, every candidate's measures, and its logits.
+    Raises:
+        DatasetError: If fold, classes, metadata, detail or imaging steps differ; names them.
     """
-    measured, logits = {}, {}
-    for name, weights in candidates.items():
-        model.set_weights(weights)
-        logits[name] = predict(name)
-        measured[name] = measure(logits[name])
-    kept = max(measured, key=lambda name: float(np.mean(list(measured[name].values()))))
-    model.set_weights(candidates[kept])
-    return kept, measured, logits[kept]
+    traits: dict[str, list[Any]] = {
+        "fold": [run.fold for run in runs],
+        "classes": [run.codes for run in runs],
+        "metadata": [run.encoder.fields for run in runs],
+        "detail and steps": [(run.preprocess.detail_px, run.preprocess.steps) for run in runs],
+    }
+    for name, values in traits.items():
+        if len(set(values)) > 1:
+            raise DatasetError(
+                f"Expected runs with the same {name}. Received {'; '.join(map(str, values))}. Train them alike."
+            )
 
 
-def candidate_weights(run: Path, best: Weights, *, best_epoch: int) -> dict[str, Weights]:
-    """Return what a run offers for release: its best epoch, the mean of its last ones, and the midpoint of both.
+def common_preprocess(runs: Sequence[FinishedRun]) -> PreprocessConfig:
+    """Return the square that all runs can be given: their own where they agree, else one at the archive's detail."""
+    config = runs[0].preprocess
+    same = all(run.preprocess == config for run in runs)
+    return config if same else replace(config, input_px=config.detail_px)
 
-    Reference: Izmailov et al. (2018), https://arxiv.org/abs/1803.05407; Wortsman et al. (2022),
-    https://arxiv.org/abs/2203.05482
+
+def align_priors(model: keras.Model, run: FinishedRun, first: FinishedRun) -> keras.Model:
+    """Move a member's class biases to the sampling shares of the first run, so that one correction serves all."""
+    offset = np.log(first.shares[1]) - np.log(run.shares[1])
+    bias = model.get_layer("logits").bias
+    bias.assign(np.asarray(bias) + offset.astype(np.float32))
+    return model
+
+
+def draft_manifest(
+    runs: Sequence[FinishedRun], logits: Array, y_true: npt.NDArray[np.integer], *, name: str, version: str
+) -> Manifest:
+    """Return a manifest with the temperature fitted, and with neither threshold nor sets yet.
+
+    Args:
+        runs: The members.
+        logits: Array (n_photos, n_views, n_classes), of photos that no member was trained on.
+        y_true: Labels (n_photos,), positions in the runs' codes.
+        name, version: Of the model.
     """
-    candidates: dict[str, Weights] = {f"epoch {best_epoch}": best}
-    average = RunningAverage(run / "average.npz")
-    if len(average.epochs) > 1:
-        mean, span = average.mean(), f"epochs {average.epochs[0]} to {average.epochs[-1]}"
-        candidates[f"mean of {span}"] = mean
-        candidates[f"midpoint of epoch {best_epoch} and the mean of {span}"] = [
-            np.asarray((a + b) / 2, np.float32) for a, b in zip(best, mean, strict=True)
-        ]
-    return candidates
+    first = runs[0]
+    no_sets = dict.fromkeys(HAM_CODES, 0.0)
+    class_shares, sampling_shares = first.shares
+    return Manifest(
+        name=name,
+        version=version,
+        backbone=" + ".join(str(run.preset["backbone"]) for run in runs),
+        codes=first.codes,
+        preprocess=common_preprocess(runs),
+        metadata_fields=first.encoder.fields,
+        class_shares=tuple(first.record["class_shares"]),
+        sampling_shares=tuple(first.record["sampling_shares"]),
+        temperature=fit_temperature(logits, y_true, class_shares=class_shares, sampling_shares=sampling_shares),
+        threshold=0.5,
+        threshold_rule="not chosen yet",
+        conformal={"90": no_sets, "95": no_sets},
+        n_views=N_VIEWS,
+        licence="",
+        sha256="",
+    )
+
+
+def _describe_training(
+    runs: Sequence[FinishedRun], kept: Sequence[str], logits: Array, y_true: npt.NDArray[np.integer]
+) -> dict[str, Any]:
+    first = runs[0]
+    measured = {}
+    for index, (run, weights) in enumerate(zip(runs, kept, strict=True)):
+        own = logits[:, index * N_VIEWS : (index + 1) * N_VIEWS]
+        measured[f"{run.preset['backbone']}, {weights}"] = measure_candidate(own, y_true, first.codes, first.shares)
+    if len(runs) > 1:
+        measured["all, probabilities averaged"] = measure_candidate(logits, y_true, first.codes, first.shares)
+    return {
+        "recipe": first.preset,
+        "best_epoch": first.best_epoch,
+        "kept": "; ".join(kept),
+        "candidates": measured,
+        "epochs": list(first.epochs),
+        "members": [
+            {"recipe": run.preset, "kept": weights, "epochs": list(run.epochs)}
+            for run, weights in zip(runs, kept, strict=True)
+        ],
+        **{key: first.record[key] for key in ("app_version", "keras_version", "backend")},
+    }
 
 
 def measure_candidate(
@@ -207,25 +230,6 @@ def measure_candidate(
         "malignant_auc": roc_auc(is_malignant[truth], ham[:, is_malignant].sum(axis=1)),
         "balanced_accuracy": balanced_accuracy(truth, (ham * weight).argmax(axis=1)),
     }
-
-
-def view_logits(
-    model: keras.Model,
-    squares: npt.NDArray[np.uint8],
-    metadata: Sequence[Metadata],
-    *,
-    encoder: MetadataEncoder,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Array:
-    """Return the logits of every photo's eight views: array (n_photos, 8, n_classes)."""
-    engine = KerasEngine(serving_model(model))
-    encoded = encoder.encode(metadata)
-    logits = []
-    for index, square in enumerate(squares):
-        images = make_views(np.asarray(square)).astype(np.float32)
-        logits.append(engine.run(images, np.repeat(encoded[index : index + 1], N_VIEWS, axis=0))[0])
-        on_progress(index + 1, len(squares))
-    return np.stack(logits)
 
 
 def choose_threshold(predictions: Sequence[Prediction], photos: Sequence[LabelledPhoto]) -> OperatingPoint:
@@ -256,7 +260,8 @@ def _threshold_for(p_malignant: Array) -> float:
     return float(np.sort(p_malignant)[missed])
 
 
-def _fit_sets(predictions: Sequence[Prediction], photos: Sequence[LabelledPhoto]) -> dict[str, Mapping[str, float]]:
+def fit_sets(predictions: Sequence[Prediction], photos: Sequence[LabelledPhoto]) -> dict[str, Mapping[str, float]]:
+    """Return the limits of the 90 % and 95 % prediction sets, fitted on these photos."""
     y_true = [ham_code(p.dx) for p in photos]
     ham = np.stack([p.ham_probabilities for p in predictions])
     return {level: fit_set_thresholds(y_true, ham, coverage=int(level) / 100) for level in ("90", "95")}
@@ -281,21 +286,3 @@ def _describe_data(
             "specificity": point.specificity,
         },
     }
-
-
-def _read_run(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    try:
-        record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        state = json.loads((run / "state.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(
-            f"Expected a run with run.json and state.json in '{run}'. They are not there. Train first."
-        ) from error
-    if "best_epoch" not in state or not (run / "best.keras").is_file():
-        raise DatasetError(f"The run in '{run}' has not finished one epoch yet. Wait, or go on with --resume.")
-    return record, state
-
-
-def _read_epochs(run: Path) -> list[dict[str, float]]:
-    with (run / "epochs.csv").open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]

@@ -5,6 +5,7 @@ import pytest
 from dermascan_core.errors import WeightsError
 from dermascan_core.imaging.preprocess import PreprocessConfig
 from dermascan_core.model.checkpoint import check_weights_file, load_weights, save_weights
+from dermascan_core.model.dual_branch import serving_model
 from dermascan_core.model.manifest import file_sha256
 from tests.fakes import CODES
 
@@ -12,7 +13,7 @@ from tests.fakes import CODES
 @pytest.fixture(scope="module")
 def saved(tiny_network, tiny_manifest, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.keras"
-    save_weights(tiny_network, path, tiny_manifest)
+    save_weights(serving_model(tiny_network), path, tiny_manifest)
     return dataclasses.replace(tiny_manifest, sha256=file_sha256(path)), path
 
 

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dermascan_core.imaging.preprocess import PreprocessConfig
 from dermascan_core.model.checkpoint import save_weights
-from dermascan_core.model.dual_branch import build_dual_branch
+from dermascan_core.model.dual_branch import build_dual_branch, serving_model
 from dermascan_core.model.manifest import file_sha256, load_manifest, save_manifest
 from dermascan_core.model.metadata_branch import MetadataEncoder
 from dermascan_core.services import models
@@ -38,7 +38,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = folder / f"{models.DEFAULT_MODEL}.keras"
     manifest = fake_manifest(name=models.DEFAULT_MODEL, preprocess=PreprocessConfig(SIDE_PX, 150))
-    save_weights(network, path, manifest)
+    save_weights(serving_model(network), path, manifest)
     save_manifest(replace(manifest, sha256=file_sha256(path)), folder / f"{models.DEFAULT_MODEL}.json")
     return folder
 

@@ -9,8 +9,7 @@ from dermascan_core.errors import DatasetError
 from dermascan_core.model.predictor import prediction_from_views
 from dermascan_core.services.models import load_predictor
 from dermascan_core.tables import LabelledPhoto
-from dermascan_core.training.averaging import RunningAverage
-from dermascan_core.training.release import candidate_weights, choose_threshold, make_release, measure_candidate
+from dermascan_core.training.release import choose_threshold, make_release, measure_candidate
 from tests.fakes import CODES, fake_manifest
 from tests.training.conftest import dataset_rows, write_dataset
 
@@ -43,7 +42,7 @@ def test_manifest_says_how_it_was_fitted(released, finished_run):
     assert manifest.training["best_epoch"] in (1, 2)
     assert len(manifest.training["epochs"]) == 2
     assert manifest.data["validation_at_threshold"]["malignant_sensitivity"] >= 0.95
-    assert manifest.training["kept"] in manifest.training["candidates"]
+    assert list(manifest.training["candidates"]) == [f"mobilenet, {manifest.training['kept']}"]
 
 
 def test_release_from_other_data_claims_no_archive(released, generated_dataset):
@@ -70,18 +69,33 @@ def test_unfinished_run_is_refused(finished_run, generated_dataset, tmp_path):
         make_release(run, data=generated_dataset, name="tiny", weights_dir=tmp_path / "weights")
 
 
-def test_run_offers_its_best_epoch_the_mean_of_its_last_ones_and_their_midpoint(tmp_path):
-    average = RunningAverage(tmp_path / "average.npz")
-    average.add(3, [np.array([2.0])])
-    average.add(4, [np.array([4.0])])
+def test_release_of_two_runs_answers_with_the_mean_of_their_probabilities(finished_run, generated_dataset, tmp_path):
+    one = make_release(finished_run, data=generated_dataset, name="one", weights_dir=tmp_path)
+    two = make_release([finished_run, finished_run], data=generated_dataset, name="two", weights_dir=tmp_path)
+    square = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.uint8)
 
-    offered = candidate_weights(tmp_path, [np.array([1.0])], best_epoch=2)
+    single, double = (
+        load_predictor(name, weights_dir=tmp_path).predict(square, [Metadata(age_approx=50)], explain=True)[0]
+        for name in ("one", "two")
+    )
 
-    assert {name: w[0].tolist() for name, w in offered.items()} == {
-        "epoch 2": [1.0],
-        "mean of epochs 3 to 4": [3.0],
-        "midpoint of epoch 2 and the mean of epochs 3 to 4": [2.0],
-    }
+    # Twice the same network: the same mean, sixteen looks, the same heat maps, features end to end.
+    assert two.backbone == f"{one.backbone} + {one.backbone}"
+    np.testing.assert_allclose(double.prediction.probabilities, single.prediction.probabilities, atol=1e-5)
+    assert (single.prediction.n_views, double.prediction.n_views) == (8, 16)
+    np.testing.assert_allclose(double.embedding, np.tile(single.embedding, 2), atol=1e-4)
+    for code, heat_map in single.heat_maps.items():
+        np.testing.assert_allclose(double.heat_maps[code], heat_map, atol=1e-3)
+    assert set(two.training["candidates"]) > {"all, probabilities averaged"}
+
+
+def test_runs_of_different_folds_are_not_joined(finished_run, generated_dataset, tmp_path):
+    other = shutil.copytree(finished_run, tmp_path / "other")
+    record = json.loads((other / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps(record | {"fold": 1}))
+
+    with pytest.raises(DatasetError, match="Expected runs with the same fold. Received 0; 1. Train them alike."):
+        make_release([finished_run, other], data=generated_dataset, name="x", weights_dir=tmp_path / "weights")
 
 
 def test_candidates_are_measured_as_they_are_served():
