@@ -135,29 +135,39 @@ def predict_photos(
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class PreparedPhoto:
     """A photo's square, or None with the reason; and why a screening would refuse it."""
 
     square: npt.NDArray[np.uint8] | None
     refusal: Reason | None
 
 
-def _prepare(path: Path | None, config: PreprocessConfig) -> _Prepared:
+def read_labelled(path: Path | None) -> npt.NDArray[np.uint8] | Reason:
+    """Return the pixels of a labelled photo, or why there are none."""
     if path is None:
-        return _Prepared(None, Reason("missing", "Expected a photo of this name in the folder. There is none."))
+        return Reason("missing", "Expected a photo of this name in the folder. There is none.")
     try:
-        rgb = read_photo(path)
+        return read_photo(path)
     except PhotoError as error:
-        return _Prepared(None, Reason(error.code, str(error)))
+        return Reason(error.code, str(error))
+
+
+def prepare_pixels(rgb: npt.NDArray[np.uint8], config: PreprocessConfig) -> PreparedPhoto:
+    """Find the lesion, judge the quality and cut the square, as a screening does."""
     crop = find_crop(rgb)
     failures = assess_quality(rgb, crop).failures
-    return _Prepared(preprocess(rgb, config, crop=crop), failures[0] if failures else None)
+    return PreparedPhoto(preprocess(rgb, config, crop=crop), failures[0] if failures else None)
+
+
+def _prepare(path: Path | None, config: PreprocessConfig) -> PreparedPhoto:
+    pixels = read_labelled(path)
+    return PreparedPhoto(None, pixels) if isinstance(pixels, Reason) else prepare_pixels(pixels, config)
 
 
 def _predict_batch(
     predictor: Predictor,
     photos: Sequence[LabelledPhoto],
-    prepared: Sequence[_Prepared],
+    prepared: Sequence[PreparedPhoto],
     *,
     use_metadata: bool,
     image_type: ImageType,
@@ -169,14 +179,23 @@ def _predict_batch(
         outputs = predictor.predict(np.stack([square for square, _ in readable]), [row for _, row in readable])
     waiting = iter(outputs)
     return [
-        _result(photo, one, row, None if one.square is None else next(waiting), image_type)
+        judge_output(photo, one, row, None if one.square is None else next(waiting), image_type)
         for photo, one, row in zip(photos, prepared, told, strict=True)
     ]
 
 
-def _result(
-    photo: LabelledPhoto, one: _Prepared, metadata: Metadata, output: PhotoOutput | None, image_type: ImageType
+def judge_output(
+    photo: LabelledPhoto, one: PreparedPhoto, metadata: Metadata, output: PhotoOutput | None, image_type: ImageType
 ) -> PhotoResult:
+    """Return what a screening without answers to the questions makes of the model's output for a photo.
+
+    Args:
+        photo: Its row of the labels table.
+        one: What was prepared of it.
+        metadata: What the model was told.
+        output: Of the model; None where there is no square.
+        image_type: How the photo was taken.
+    """
     refusal = one.refusal or untested_reason(Answers(), metadata, image_type)
     status = Status.ANSWERED
     if refusal is not None or output is None:

@@ -10,10 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 _SIDE_PX = 720
 _MARGIN_PX = 84
-_INK, _FAINT, _WHITE = (30, 34, 40), (214, 218, 224), (255, 255, 255)
+INK, FAINT, WHITE = (30, 34, 40), (214, 218, 224), (255, 255, 255)
 # Okabe & Ito (2008): told apart with every kind of colour vision; black is the malignant curve's.
-_COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (120, 120, 120), (0, 114, 178), (213, 94, 0), (204, 121, 167))
-_BLACK = (0, 0, 0)
+COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (120, 120, 120), (0, 114, 178), (213, 94, 0), (204, 121, 167))
+BLACK = (0, 0, 0)
 _Line = tuple[str, Sequence[float | None], Sequence[float | None]]
 
 
@@ -65,7 +65,7 @@ def _reliability(metrics: Mapping[str, Any]) -> list[_Line]:
 
 
 def _chart(title: str, x_label: str, y_label: str, lines: Sequence[_Line], *, has_diagonal: bool = True) -> bytes:
-    image = Image.new("RGB", (_SIDE_PX + 210, _SIDE_PX), _WHITE)
+    image = Image.new("RGB", (_SIDE_PX + 210, _SIDE_PX), WHITE)
     draw, span = ImageDraw.Draw(image), _SIDE_PX - 2 * _MARGIN_PX
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -73,57 +73,61 @@ def _chart(title: str, x_label: str, y_label: str, lines: Sequence[_Line], *, ha
 
     for tick in range(6):
         share = tick / 5
-        draw.line([at(share, 0), at(share, 1)], fill=_FAINT)
-        draw.line([at(0, share), at(1, share)], fill=_FAINT)
-        _write(draw, (at(share, 0)[0], at(0, 0)[1] + 16), f"{share:.1f}")
-        _write(draw, (at(0, 0)[0] - 24, at(0, share)[1]), f"{share:.1f}")
+        draw.line([at(share, 0), at(share, 1)], fill=FAINT)
+        draw.line([at(0, share), at(1, share)], fill=FAINT)
+        write_text(draw, (at(share, 0)[0], at(0, 0)[1] + 16), f"{share:.1f}")
+        write_text(draw, (at(0, 0)[0] - 24, at(0, share)[1]), f"{share:.1f}")
     if has_diagonal:
-        draw.line([at(0, 0), at(1, 1)], fill=_FAINT, width=2)
+        draw.line([at(0, 0), at(1, 1)], fill=FAINT, width=2)
     for number, (name, xs, ys) in enumerate(lines):
-        colour = _BLACK if number == 0 else _COLOURS[(number - 1) % len(_COLOURS)]
+        colour = BLACK if number == 0 else COLOURS[(number - 1) % len(COLOURS)]
         points = [at(x, y) for x, y in zip(xs, ys, strict=True) if x is not None and y is not None]
         if len(points) > 1:
             draw.line(points, fill=colour, width=3, joint="curve")
         y = _MARGIN_PX + 12 + 28 * number
         draw.line([(_SIDE_PX - 60, y), (_SIDE_PX - 32, y)], fill=colour, width=4)
-        _write(draw, (_SIDE_PX - 24, y), name if points else f"{name} (none)", anchor="lm")
-    _write(draw, (_SIDE_PX / 2, 36), title, size_px=22)
-    _write(draw, (_SIDE_PX / 2, _SIDE_PX - 28), x_label, size_px=18)
-    _write(draw, (_MARGIN_PX, _MARGIN_PX - 20), y_label, size_px=18, anchor="lm")
-    return _png(image)
+        write_text(draw, (_SIDE_PX - 24, y), name if points else f"{name} (none)", anchor="lm")
+    write_text(draw, (_SIDE_PX / 2, 36), title, size_px=22)
+    write_text(draw, (_SIDE_PX / 2, _SIDE_PX - 28), x_label, size_px=18)
+    write_text(draw, (_MARGIN_PX, _MARGIN_PX - 20), y_label, size_px=18, anchor="lm")
+    return png_bytes(image)
 
 
 def _confusion(confusion: Mapping[str, Any]) -> bytes:
     codes, counts, shares = confusion["codes"], confusion["counts"], confusion["row_normalised"]
-    image = Image.new("RGB", (_SIDE_PX, _SIDE_PX), _WHITE)
+    image = Image.new("RGB", (_SIDE_PX, _SIDE_PX), WHITE)
     draw, cell = ImageDraw.Draw(image), (_SIDE_PX - _MARGIN_PX - 100) / len(codes)
-    _write(draw, (_SIDE_PX / 2, 32), "Rows: diagnosis. Columns: shown first. Percent of the row (photos)", size_px=18)
+    write_text(
+        draw, (_SIDE_PX / 2, 32), "Rows: diagnosis. Columns: shown first. Percent of the row (photos)", size_px=18
+    )
     for i, code in enumerate(codes):
-        _write(draw, (_MARGIN_PX - 36, 96 + cell * (i + 0.5)), code, size_px=18)
-        _write(draw, (_MARGIN_PX + cell * (i + 0.5), 76), code, size_px=18)
+        write_text(draw, (_MARGIN_PX - 36, 96 + cell * (i + 0.5)), code, size_px=18)
+        write_text(draw, (_MARGIN_PX + cell * (i + 0.5), 76), code, size_px=18)
         for j in range(len(codes)):
             left, top, share = _MARGIN_PX + cell * j, 96 + cell * i, shares[i][j]
             shade = 0.0 if share is None else share
-            colour = tuple(round(255 + (target - 255) * shade) for target in _COLOURS[4])
-            draw.rectangle([left, top, left + cell - 2, top + cell - 2], fill=colour, outline=_FAINT)
+            colour = tuple(round(255 + (target - 255) * shade) for target in COLOURS[4])
+            draw.rectangle([left, top, left + cell - 2, top + cell - 2], fill=colour, outline=FAINT)
             words = "" if share is None else f"{share:.0%}\n({counts[i][j]})"
-            _write(draw, (left + cell / 2, top + cell / 2), words, ink=_WHITE if shade > 0.7 else _INK)
-    return _png(image)
+            write_text(draw, (left + cell / 2, top + cell / 2), words, ink=WHITE if shade > 0.7 else INK)
+    return png_bytes(image)
 
 
-def _write(
+def write_text(
     draw: ImageDraw.ImageDraw,
     place: tuple[float, float],
     text: str,
     *,
     size_px: int = 15,
     anchor: str = "mm",
-    ink: tuple[int, int, int] = _INK,
+    ink: tuple[int, int, int] = INK,
 ) -> None:
+    """Write text at a place (x, y) in px; ``anchor`` as Pillow names it, middle by default."""
     draw.text(place, text, fill=ink, font=ImageFont.load_default(size_px), anchor=anchor, align="center")
 
 
-def _png(image: Image.Image) -> bytes:
+def png_bytes(image: Image.Image) -> bytes:
+    """Return an image as the bytes of a PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -79,6 +79,10 @@ class EnginePredictor:
         self.engine = engine.name
         self._engine = engine
         self._encoder = MetadataEncoder(manifest.metadata_fields)
+
+    def with_views(self, n_views: int) -> EnginePredictor:
+        """Return the same model averaging another number of views, 1 to 8; to measure what averaging is worth."""
+        return EnginePredictor(replace(self.manifest, n_views=n_views), self._engine)
 
     def predict(
         self, squares: npt.NDArray[np.uint8], metadata: Sequence[Metadata], *, explain: bool = False

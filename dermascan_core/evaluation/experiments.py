@@ -1,0 +1,257 @@
+"""Training runs as records that can be compared: which recipe, on what, and how well it validated.
+
+A record is one JSON file, ``result.json`` in a run's folder or any name among shipped records. It names no place of a
+machine, and it is read here without Keras, so that the app can show it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import DatasetError
+
+RECORD_FILE = "result.json"
+MEASURES = ("score", "macro_auc", "malignant_auc", "balanced_accuracy", "loss")
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One run.
+
+    Attributes:
+        name: Of the run's folder, or of the ablation's row.
+        base: The named recipe that it started from; empty if unknown.
+        recipe: Every field of the recipe.
+        changed: The fields that differ from ``base``, with their values.
+        data: Names of the data sets.
+        split_sha256: Of the split.
+        fold: That validated.
+        n_train, n_validation: Photos.
+        epochs_run, best_epoch: 1-based.
+        is_finished: Whether the run reached its end.
+        measures: Views averaged ("1", "8") -> measure -> value of the best epoch.
+        epochs: One row of numbers an epoch.
+        elapsed_s: Seconds of training, validation included.
+        app_version, keras_version, backend: What it ran on.
+    """
+
+    name: str
+    base: str
+    recipe: Mapping[str, Any]
+    changed: Mapping[str, Any]
+    data: tuple[str, ...]
+    split_sha256: str
+    fold: int
+    n_train: int
+    n_validation: int
+    epochs_run: int
+    best_epoch: int
+    is_finished: bool
+    measures: Mapping[str, Mapping[str, float]]
+    epochs: tuple[Mapping[str, float], ...]
+    elapsed_s: float
+    app_version: str
+    keras_version: str
+    backend: str
+
+    @property
+    def change(self) -> str:
+        """The changed fields as ``key=value``, or ``-``."""
+        return ", ".join(f"{key}={value}" for key, value in self.changed.items()) or "-"
+
+    def measure(self, name: str, *, n_views: int = 1) -> float | None:
+        """Return a measure of the best epoch (``score``, ``macro_auc``, ...), or None if it was not taken."""
+        return self.measures.get(str(n_views), {}).get(name)
+
+
+def make_record(
+    run: Mapping[str, Any],
+    state: Mapping[str, Any],
+    epochs: Sequence[Mapping[str, float]],
+    *,
+    name: str,
+    is_finished: bool,
+) -> dict[str, Any]:
+    """Return a run's record as plain data.
+
+    Args:
+        run: ``run.json``.
+        state: ``state.json``.
+        epochs: Rows of ``epochs.csv``.
+        name: Of the run.
+        is_finished: Whether it reached its end.
+    """
+    places = ("pretrained", "teacher")  # a reader of the record has not got these folders
+    recipe, changed = ({**run[part]} for part in ("preset", "changed"))
+    for values in (recipe, changed):
+        for key in places:
+            if key in values:
+                values[key] = ",".join(Path(one).name for one in str(values[key]).split(","))
+    return {
+        "name": name,
+        "base": run["base"],
+        "recipe": recipe,
+        "changed": changed,
+        "data": run["data"],
+        "split_sha256": run["split_sha256"],
+        "fold": run["fold"],
+        "n_train": run["n_train"],
+        "n_validation": run["n_validation"],
+        "epochs_run": state["epoch"],
+        "best_epoch": state.get("best_epoch", 0),
+        "is_finished": is_finished,
+        "measures": {"1": measures_of(state["best"])} if "best" in state else {},
+        "epochs": [dict(row) for row in epochs],
+        "elapsed_s": state.get("elapsed_s", 0.0),
+        "app_version": run["app_version"],
+        "keras_version": run["keras_version"],
+        "backend": run["backend"],
+    }
+
+
+def measures_of(validated: Mapping[str, float]) -> dict[str, float]:
+    """Return the measures of an epoch's row without their ``val_``.
+
+    >>> measures_of({"val_score": 0.5, "elapsed_s": 3.0})
+    {'score': 0.5}
+    """
+    return {name: validated[f"val_{name}"] for name in MEASURES if f"val_{name}" in validated}
+
+
+def read_experiments(places: Path | Sequence[Path]) -> list[Experiment]:
+    """Read the records of runs.
+
+    Args:
+        places: Each a record, a run's folder, a folder of runs, or a folder of records.
+
+    Returns:
+        The experiments, by name.
+
+    Raises:
+        DatasetError: If a place holds no record, or a record cannot be read; names it.
+    """
+    files = [file for place in ([places] if isinstance(places, Path) else places) for file in _records_in(place)]
+    return sorted((_read(file) for file in files), key=lambda one: one.name)
+
+
+def _records_in(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    if (place / RECORD_FILE).is_file():
+        return [place / RECORD_FILE]
+    found = sorted(place.glob(f"*/{RECORD_FILE}")) or sorted(place.glob("*.json"))
+    if not found:
+        raise DatasetError(
+            f"Expected a finished run's {RECORD_FILE}, or a folder of such records, at '{place}'. There is none. "
+            "Train first: python -m dermascan_core train --help"
+        )
+    return found
+
+
+def _read(path: Path) -> Experiment:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        values = {f.name: data[f.name] for f in fields(Experiment)}
+        return Experiment(**values | {"data": tuple(values["data"]), "epochs": tuple(values["epochs"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"Expected the record of a training run in '{path}'. It cannot be read ({error}). Leave it out."
+        ) from error
+
+
+def differing_fields(experiments: Sequence[Experiment]) -> tuple[str, ...]:
+    """Return the recipe's fields in which the experiments differ, in the recipe's order."""
+    names = dict.fromkeys(name for one in experiments for name in one.recipe)
+    return tuple(n for n in names if len({json.dumps(one.recipe.get(n)) for one in experiments}) > 1)
+
+
+def experiment_rows(experiments: Sequence[Experiment]) -> list[dict[str, str | float | None]]:
+    """Return one row an experiment, the best first: by eight views where all have them, else by one.
+
+    ``difference`` is that score less the score of the run without a change, where there is one on the same fold.
+    """
+    n_views = 8 if experiments and all(one.measure("score", n_views=8) is not None for one in experiments) else 1
+    plain = {(one.base, one.fold): one for one in experiments if not one.changed}
+
+    def score(one: Experiment | None) -> float | None:
+        return None if one is None else one.measure("score", n_views=n_views)
+
+    rows: list[dict[str, str | float | None]] = []
+    for one in sorted(experiments, key=lambda e: -(score(e) or 0.0)):
+        mine, base = score(one), score(plain.get((one.base, one.fold)))
+        rows.append(
+            {
+                "name": one.name,
+                "changed": one.change,
+                "fold": one.fold,
+                "epochs": one.epochs_run,
+                "best_epoch": one.best_epoch,
+                "is_finished": "yes" if one.is_finished else "no",
+                **{f"{m}_{v}": one.measure(m, n_views=v) for v in (1, 8) for m in MEASURES},
+                "difference": None if mine is None or base is None else mine - base,
+                "minutes": round(one.elapsed_s / 60, 1),
+            }
+        )
+    return rows
+
+
+def rows_as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table as CSV; a measure that was not taken is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([{k: f"{v:.5f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows])
+    return text.getvalue()
+
+
+_COLUMNS = {
+    "name": "Row",
+    "changed": "What is changed",
+    "macro_auc_1": "Macro AUC",
+    "malignant_auc_1": "Malignant AUC",
+    "balanced_accuracy_1": "Balanced accuracy",
+    "score_1": "Score, 1 view",
+    "score_8": "Score, 8 views",
+    "difference": "Against no change",
+    "best_epoch": "Best epoch",
+    "minutes": "Minutes",
+}
+
+
+def rows_as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table for a document: measures to three places, differences with their sign."""
+    lines = [f"| {' | '.join(_COLUMNS.values())} |", f"|{' --- |' * len(_COLUMNS)}"]
+    lines += [f"| {' | '.join(_cell(name, row[name]) for name in _COLUMNS)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "not taken"
+    if name == "difference":
+        return f"{value:+.3f}"
+    if name == "minutes":
+        return f"{value:.0f}"
+    if name == "changed" and value != "-":
+        return f"`{value}`"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def epoch_curves(experiments: Sequence[Experiment], measure: str) -> dict[str, tuple[list[int], list[float]]]:
+    """Return name -> (epochs, values), for a plot of how runs went.
+
+    Args:
+        experiments: To draw.
+        measure: A column of the epochs' rows, such as ``val_macro_auc``.
+    """
+    return {
+        one.name: ([int(r["epoch"]) for r in rows], [r[measure] for r in rows])
+        for one in experiments
+        if (rows := [row for row in one.epochs if measure in row])
+    }
