@@ -9,6 +9,7 @@ DermaScanError
 ├── MetadataError             an answer or a CSV cell that cannot be true (age 300, unknown site)
 ├── TableError                a CSV that cannot be read or lacks a column
 ├── DatasetError              a data set that is missing, empty, or leaks between its splits
+├── TrainingError             a training run that cannot go on: it diverged, or its recipe contradicts itself
 ├── WeightsError              weights missing, altered, or at odds with their manifest
 ├── EngineError               the requested inference engine is not available
 └── OutputError               a result cannot be written (read-only or full disk)
@@ -63,6 +64,10 @@ class TableError(DermaScanError):
 
 class DatasetError(DermaScanError):
     """A data set is missing, empty, or leaks between its splits."""
+
+
+class TrainingError(DermaScanError):
+    """A training run cannot go on: it diverged, or its recipe contradicts itself."""
 
 
 class WeightsError(DermaScanError):

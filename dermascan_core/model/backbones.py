@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,10 +103,15 @@ def build_backbone(name: str, *, input_px: int, weights: str | Path | None) -> k
             if cut is not None:
                 network = keras.Model(network.input, network.get_layer(cut).output)
             if is_local and cut == (backbone.weights_cut or backbone.cut_layer):
-                network.load_weights(str(weights))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # Keras warns layer by layer before it raises
+                    network.load_weights(str(weights))
     except (OSError, ValueError, KeyError) as error:
+        # Keras lists every layer that does not fit; the first one is enough to act on.
+        reason = re.sub(r"Example error message for object <(\w+) name=(\w+).*?>:", r"\2:", str(error))
+        reason = " ".join(reason.partition("List of objects")[0].split()).rstrip(".")[:300]
         raise WeightsError(
-            f"Expected starting weights for {name} at '{weights}'. They could not be read or fetched: {error}. "
+            f"Expected starting weights for {name} at '{weights}'. They could not be read or fetched: {reason}. "
             "Give a local file with --set pretrained=FILE, or pretrained=imagenet with an internet connection, "
             "or pretrained=none."
         ) from error

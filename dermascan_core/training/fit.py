@@ -1,18 +1,15 @@
-"""One training run: frozen warm-up, then every layer, resumable after a kill at the last whole epoch.
+"""One training run: its stages one after the other, resumable after a kill from the last whole epoch.
 
-A run's folder holds ``run.json`` (recipe, data, split hash), ``epochs.csv`` (one line an epoch), ``best.keras``,
-``last.keras`` with the optimizer's state, ``average.npz`` with the last epochs' mean, and ``tensorboard/``.
+What a run's folder holds is said in ``run_folder``; which layers train when in ``stages``; what happens at an epoch's
+end in ``callbacks``.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
-import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,22 +20,26 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..errors import DatasetError
-from ..evaluation.files import prepare_folder
-from ..evaluation.metrics import balanced_accuracy, macro_auc, roc_auc
+from ..errors import DatasetError, TrainingError
+from ..evaluation.experiments import measures_of
 from ..imaging.preprocess import PreprocessConfig
-from ..model.dual_branch import IMAGE_INPUT, METADATA_INPUT, build_dual_branch
+from ..model.dual_branch import build_dual_branch
 from ..model.metadata_branch import FIELD_WIDTHS, MetadataEncoder
 from ..tables import LabelledPhoto
-from ..taxonomy import CLASS_BY_CODE
 from .augmentation import AugmentationConfig
-from .averaging import RunningAverage
+from .callbacks import Course, EpochEnd, has_waited_enough, restore_network, tensorboard, write_result
 from .data import Dataset, class_codes, class_counts, load_dataset, load_squares, targets
-from .presets import Preset
+from .optimizers import make_optimizer, optimizer_state, restore_optimizer
+from .presets import PRESETS, Preset
+from .run_folder import check_start, read_checkpoint, read_state, start
 from .sampling import BalancedBatches, sampling_shares
+from .schedules import make_schedule
+from .stages import Stage, open_layers, plan_stages
+from .validation import Validation
 
 _logger = logging.getLogger(__name__)
 _MIN_KNOWN_SHARE = 0.05  # a field known for fewer training photos than this has no path into the network
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,28 @@ class RunResult:
     best: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """A data set as one recipe sees it.
+
+    Attributes:
+        training, validation: The photos of both parts.
+        codes: Class codes, in the order of the logits.
+        encoder: Of the metadata branch.
+        class_shares: Of the training photos, array (n_classes,).
+        seen_shares: Of what the loss sees, which the answers are corrected back from.
+        dataset: Where the files are.
+    """
+
+    dataset: Dataset
+    training: list[LabelledPhoto]
+    validation: list[LabelledPhoto]
+    codes: tuple[str, ...]
+    encoder: MetadataEncoder
+    class_shares: npt.NDArray[np.float64]
+    seen_shares: npt.NDArray[np.float64]
+
+
 def train(
     preset: Preset,
     *,
@@ -57,7 +80,10 @@ def train(
     out: Path,
     fold: int = 0,
     resume: bool = False,
-    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    base: str = "",
+    cache: Path | None = None,
+    final_views: int = 1,
+    on_progress: Progress = lambda what, done, total: None,
 ) -> RunResult:
     """Train a preset on the ``train`` split without one fold, which validates.
 
@@ -67,65 +93,63 @@ def train(
         out: The run's folder.
         fold: Fold held out for early stopping, temperature and thresholds.
         resume: Go on after the last whole epoch of a run that was stopped.
+        base: Name of the recipe that ``preset`` was changed from, for the record.
+        cache: Folder for the prepared squares, so that runs can share them; default: in ``out``.
+        final_views: Where above 1, the best epoch is measured with so many views too, at the end.
         on_progress: Called with (what, done, total) while photos are read.
 
     Raises:
         DatasetError: If the data leak, are empty, or differ from those of the run to resume.
         OutputError: If ``out`` cannot be made or written.
+        TrainingError: If the training diverged.
+        WeightsError: If the starting weights are missing or of another shape; nothing is written then.
+    """
+    run_data = read_run_data(preset, data, fold)
+    record = _make_record(preset, run_data, data, fold=fold, base=base)
+    check_start(out, record, resume=resume)
+    state = read_state(out) if resume else {"epoch": 0}
+    keras.utils.set_random_seed(preset.seed)
+    network = build_network(preset, run_data, is_fresh=not state["epoch"])
+    start(out, record)
+
+    squares = read_squares(preset, run_data, cache_dir=cache or out / "cache", on_progress=on_progress)
+    course = Course(
+        out=out,
+        preset=preset,
+        record=record,
+        network=network,
+        serving=build_network(preset, run_data, is_fresh=False, precision="float32"),
+        validation=make_validation(run_data, squares["validation"]),
+        first_averaged_epoch=preset.warmup_epochs + preset.epochs - preset.average_epochs + 1,
+    )
+    batches = make_training_batches(preset, run_data, squares["training"], first_epoch=int(state["epoch"]))
+    _run_stages(course, batches)
+    final = read_state(out)
+    _write_final(course, final, final_views)
+    return RunResult(out, int(final["best_epoch"]), final["best"])
+
+
+def read_run_data(preset: Preset, data: Path | Sequence[Path], fold: int) -> RunData:
+    """Read the tables and part them.
+
+    Raises:
+        DatasetError: If the data leak, are empty, or have no such fold.
     """
     dataset = load_dataset(data)
     if dataset.missing:
         _logger.warning("%d rows of the table have no photo and are left out", len(dataset.missing))
-    train_photos, val_photos = split_fold(dataset, fold)
-    codes = class_codes(train_photos)
-    encoder = MetadataEncoder(known_fields(train_photos))
-    record = {
-        "preset": preset.to_dict(),
-        "data": [Path(folder).name for folder in ([data] if isinstance(data, Path) else data)],
-        "fold": fold,
-        "codes": list(codes),
-        "metadata_fields": list(encoder.fields),
-        "split_sha256": dataset.split_sha256,
-        "n_train": len(train_photos),
-        "n_validation": len(val_photos),
-        "class_counts": class_counts(train_photos),
-        "class_shares": _shares(train_photos, codes).tolist(),
-        "sampling_shares": sampling_shares(_shares(train_photos, codes), preset.balance).tolist(),
-        "app_version": __version__,
-        "keras_version": keras.__version__,
-        "backend": keras.backend.backend(),
-    }
-    _start_or_check(out, record, resume=resume)
-    keras.utils.set_random_seed(preset.seed)
-    keras.mixed_precision.set_global_policy(preset.precision)
-
-    config = PreprocessConfig(preset.input_px, preset.detail_px)
-    squares = {
-        name: load_squares(dataset, photos, config, cache_dir=out / "cache", on_progress=partial(on_progress, name))
-        for name, photos in (("training", train_photos), ("validation", val_photos))
-    }
-    state = _read_state(out) if resume else {"epoch": 0}
-    batches = BalancedBatches(
-        squares["training"],
-        targets(train_photos, codes),
-        [p.metadata for p in train_photos],
-        encoder=encoder,
-        batch_size=preset.batch_size,
-        balance=preset.balance,
-        augmentation=AugmentationConfig(),
-        drop_all=preset.metadata_drop_all,
-        drop_field=preset.metadata_drop_field,
-        seed=preset.seed,
-        first_epoch=int(state["epoch"]),
-        workers=2,
-        max_queue_size=16,
+    training, validation = split_fold(dataset, fold)
+    codes = class_codes(training)
+    shares = _shares(training, codes)
+    return RunData(
+        dataset=dataset,
+        training=training,
+        validation=validation,
+        codes=codes,
+        encoder=MetadataEncoder(known_fields(training)),
+        class_shares=shares,
+        seen_shares=sampling_shares(shares, preset.balance),
     )
-    validation = _Validation(
-        squares["validation"], encoder.encode([p.metadata for p in val_photos]), targets(val_photos, codes), codes
-    )
-    _run_stages(preset, batches, validation, out=out, encoder=encoder, codes=codes, done_epochs=int(state["epoch"]))
-    final = _read_state(out)
-    return RunResult(out, int(final["best_epoch"]), final["best"])
 
 
 def split_fold(dataset: Dataset, fold: int) -> tuple[list[LabelledPhoto], list[LabelledPhoto]]:
@@ -156,239 +180,194 @@ def _shares(photos: list[LabelledPhoto], codes: tuple[str, ...]) -> npt.NDArray[
     return np.asarray(counts / counts.sum())
 
 
-def _start_or_check(out: Path, record: dict[str, Any], *, resume: bool) -> None:
-    path = out / "run.json"
-    if resume and path.is_file():
-        before = json.loads(path.read_text())
-        # Epochs and patience may change on the way: a run can be shortened or prolonged.
-        for name in ("fold", "codes", "metadata_fields", "split_sha256"):
-            _refuse_change(out, name, before[name], record[name])
-        for name in set(before["preset"]) - {"epochs", "patience", "average_epochs", "pretrained"}:
-            _refuse_change(out, name, before["preset"][name], record["preset"].get(name))
-    elif resume:
-        raise DatasetError(f"Expected a run to resume in '{out}'. There is none. Start it without --resume.")
-    elif path.is_file():
-        raise DatasetError(f"'{out}' already holds a run. Go on with --resume, or choose another folder.")
-    prepare_folder(out)
-    _write_json(path, record)
+def changed_fields(preset: Preset, base: str) -> dict[str, Any]:
+    """Return the fields in which a recipe differs from a named one; of an unknown name, from its backbone's defaults."""
+    plain = PRESETS.get(base, Preset(preset.backbone)).to_dict()
+    return {name: value for name, value in preset.to_dict().items() if value != plain[name]}
 
 
-def _refuse_change(out: Path, name: str, before: Any, now: Any) -> None:
-    if before != now:
-        raise DatasetError(
-            f"The run in '{out}' was started with {name} {before}; now it is {now}. "
-            "Resume with the same data, fold and recipe, or start a new run in another folder."
-        )
+def _make_record(
+    preset: Preset, run_data: RunData, data: Path | Sequence[Path], *, fold: int, base: str
+) -> dict[str, Any]:
+    return {
+        "base": base,
+        "changed": changed_fields(preset, base),
+        "preset": preset.to_dict(),
+        "data": [Path(folder).name for folder in ([data] if isinstance(data, Path) else data)],
+        "fold": fold,
+        "codes": list(run_data.codes),
+        "metadata_fields": list(run_data.encoder.fields),
+        "split_sha256": run_data.dataset.split_sha256,
+        "n_train": len(run_data.training),
+        "n_validation": len(run_data.validation),
+        "class_counts": class_counts(run_data.training),
+        "class_shares": run_data.class_shares.tolist(),
+        "sampling_shares": run_data.seen_shares.tolist(),
+        "app_version": __version__,
+        "keras_version": keras.__version__,
+        "backend": keras.backend.backend(),
+    }
 
 
-def _run_stages(
-    preset: Preset,
-    batches: BalancedBatches,
-    validation: _Validation,
-    *,
-    out: Path,
-    encoder: MetadataEncoder,
-    codes: tuple[str, ...],
-    done_epochs: int,
-) -> None:
-    stages = [
-        (preset.warmup_epochs, False, preset.warmup_learning_rate),
-        (preset.warmup_epochs + preset.epochs, True, preset.learning_rate),
-    ]
-    if done_epochs:
-        model = keras.saving.load_model(out / "last.keras")
-    else:
-        model = build_dual_branch(
+def build_network(preset: Preset, run_data: RunData, *, is_fresh: bool, precision: str = "") -> keras.Model:
+    """Build a recipe's network.
+
+    Args:
+        preset: The recipe.
+        run_data: Whose classes and metadata it answers for.
+        is_fresh: Whether it starts from the recipe's weights; else they are random, to be replaced.
+        precision: A dtype policy other than the recipe's.
+    """
+    with _dtype_policy(precision or preset.precision):
+        return build_dual_branch(
             preset.backbone,
             input_px=preset.input_px,
-            metadata_width=encoder.width,
-            n_classes=len(codes),
-            pretrained=None if preset.pretrained == "none" else preset.pretrained,
+            metadata_width=run_data.encoder.width,
+            n_classes=len(run_data.codes),
+            pretrained=preset.pretrained if is_fresh and preset.pretrained != "none" else None,
             dropout=preset.dropout,
         )
-    first = done_epochs
-    for last_epoch, is_full, rate in stages:
-        if first >= last_epoch:
-            continue
-        starts_stage = first == (0 if not is_full else preset.warmup_epochs)
-        if starts_stage or not done_epochs:
-            _open_layers(model, preset, is_full=is_full)
-            _compile(model, preset, rate, n_steps=(last_epoch - first) * len(batches), is_full=is_full)
-        elif is_full:
-            _reset_horizon(model, preset, rate, n_steps=(last_epoch - preset.warmup_epochs) * len(batches))
-        epoch_end = _EpochEnd(
-            out,
-            validation,
-            patience=preset.patience if is_full else 10**9,
-            average=RunningAverage(out / "average.npz"),
-            average_from=last_epoch - preset.average_epochs + 1 if is_full else 10**9,
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Keras' policy is global; what is built afterwards must not inherit a run's."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def read_squares(
+    preset: Preset, run_data: RunData, *, cache_dir: Path, on_progress: Progress = lambda what, done, total: None
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """Return the squares of the ``training`` and the ``validation`` photos, kept in a folder."""
+    config = PreprocessConfig(
+        preset.input_px, preset.detail_px, tuple(name for name in preset.steps.split(",") if name)
+    )
+    return {
+        name: load_squares(
+            run_data.dataset, photos, config, cache_dir=cache_dir, on_progress=partial(on_progress, name)
         )
-        model.fit(
-            batches,
-            initial_epoch=first,
-            epochs=last_epoch,
-            callbacks=[epoch_end, *_tensorboard(out)],
-            verbose=1 if sys.stderr.isatty() else 2,
-        )
-        first = last_epoch
+        for name, photos in (("training", run_data.training), ("validation", run_data.validation))
+    }
 
 
-def _open_layers(model: keras.Model, preset: Preset, *, is_full: bool) -> None:
-    """Let the backbone's layers train, or not; batch normalisation only where the recipe says so."""
-    backbone = model.get_layer("backbone")
-    backbone.trainable = is_full
-    if is_full and not preset.train_batch_norm:
-        for layer in backbone.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
+def make_validation(run_data: RunData, squares: npt.NDArray[np.uint8]) -> Validation:
+    """Return the fold held out, ready to be measured."""
+    return Validation(
+        squares,
+        run_data.encoder.encode([p.metadata for p in run_data.validation]),
+        targets(run_data.validation, run_data.codes),
+        codes=run_data.codes,
+        class_shares=run_data.class_shares,
+        sampling_shares=run_data.seen_shares,
+    )
 
 
-def _compile(model: keras.Model, preset: Preset, rate: float, *, n_steps: int, is_full: bool) -> None:
+def make_training_batches(
+    preset: Preset, run_data: RunData, squares: npt.NDArray[np.uint8], *, first_epoch: int = 0
+) -> keras.utils.PyDataset:
+    """Return the training part's batches from an epoch on; what they hold follows from seed and epoch alone."""
+    return BalancedBatches(
+        squares,
+        targets(run_data.training, run_data.codes),
+        [p.metadata for p in run_data.training],
+        encoder=run_data.encoder,
+        batch_size=preset.batch_size,
+        balance=preset.balance,
+        augmentation=AugmentationConfig(),
+        drop_all=preset.metadata_drop_all,
+        drop_field=preset.metadata_drop_field,
+        seed=preset.seed,
+        first_epoch=first_epoch,
+        workers=2,
+        max_queue_size=16,
+    )
+
+
+def compile_for(model: keras.Model, preset: Preset, learning_rate: Any) -> None:
+    """Give a model the recipe's optimizer and loss.
+
+    Args:
+        model: Whose frozen layers are frozen already.
+        preset: The recipe.
+        learning_rate: From ``schedules.make_schedule``.
+    """
     model.compile(
-        optimizer=keras.optimizers.AdamW(
-            _schedule(rate, n_steps) if is_full else rate, weight_decay=preset.weight_decay, clipnorm=1.0
-        ),
+        optimizer=make_optimizer(preset, learning_rate),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=preset.label_smoothing),
         metrics=["accuracy"],
         # XLA on a CPU makes depthwise convolutions crawl; on an accelerator Keras decides.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
+    model.optimizer.build(model.trainable_variables)
 
 
-def _schedule(rate: float, n_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Linear rise over the first 3 %, then a cosine down to 1 % of the peak."""
-    rise = max(1, round(0.03 * n_steps))
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=rate * 0.05,
-        decay_steps=max(1, n_steps - rise),
-        alpha=0.01,
-        warmup_target=rate,
-        warmup_steps=rise,
-    )
-
-
-def _reset_horizon(model: keras.Model, preset: Preset, rate: float, *, n_steps: int) -> None:
-    """Give a resumed run the learning-rate curve of its (perhaps changed) number of epochs; state is kept."""
-    optimizer = model.optimizer
-    optimizer._learning_rate = _schedule(rate, n_steps)  # a schedule has no public setter once built
-
-
-def _tensorboard(out: Path) -> list[keras.callbacks.Callback]:
-    try:
-        import tensorboard  # noqa: F401  # a training extra, not needed to train
-        import tensorflow  # noqa: F401
-    except ImportError:
-        _logger.info("TensorBoard logs are skipped: tensorboard and tensorflow are not both installed.")
-        return []
-    return [keras.callbacks.TensorBoard(str(out / "tensorboard"), write_graph=False)]
-
-
-class _Validation:
-    """Validation photos and the measures that a run watches."""
-
-    def __init__(
-        self,
-        squares: npt.NDArray[np.uint8],
-        metadata: npt.NDArray[np.float32],
-        y_prob_true: npt.NDArray[np.float32],
-        codes: tuple[str, ...],
-    ) -> None:
-        self.squares, self.metadata = squares, metadata
-        self.y_true = y_prob_true.argmax(axis=1)
-        self.is_malignant_class = np.array([CLASS_BY_CODE[c].is_malignant for c in codes])
-
-    def measure(self, model: keras.Model, *, batch_size: int = 64) -> dict[str, float]:
-        """Return val_macro_auc, val_malignant_auc, val_balanced_accuracy and val_score, their mean."""
-        logits = np.concatenate(
-            [
-                np.asarray(
-                    model.predict_on_batch(
-                        {
-                            IMAGE_INPUT: np.asarray(self.squares[i : i + batch_size], np.float32),
-                            METADATA_INPUT: self.metadata[i : i + batch_size],
-                        }
-                    )
-                )
-                for i in range(0, len(self.squares), batch_size)
-            ]
+def _run_stages(course: Course, batches: keras.utils.PyDataset) -> None:
+    preset, network = course.preset, course.network
+    if len(batches) == 0:
+        raise DatasetError(
+            f"Expected at least {preset.batch_size} training photos, one batch. Received {course.record['n_train']}. "
+            "Give more photos, or a smaller batch_size."
         )
-        exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
-        y_prob = exponent / exponent.sum(axis=1, keepdims=True)
-        measures = {
-            "val_macro_auc": macro_auc(self.y_true, y_prob),
-            "val_malignant_auc": roc_auc(
-                self.is_malignant_class[self.y_true], y_prob[:, self.is_malignant_class].sum(axis=1)
-            ),
-            "val_balanced_accuracy": balanced_accuracy(self.y_true, y_prob.argmax(axis=1)),
+    state = read_state(course.out)
+    first, optimizer_before = int(state["epoch"]), {}
+    if first:
+        checkpoint = read_checkpoint(course.out)
+        restore_network(network, checkpoint)
+        optimizer_before = {
+            k.removeprefix("optimizer/"): v for k, v in checkpoint.items() if k.startswith("optimizer/")
         }
-        return {**measures, "val_score": float(np.mean(list(measures.values())))}
+    for stage in plan_stages(preset):
+        if first >= stage.last_epoch or (not stage.is_warmup and first and has_waited_enough(state, preset)):
+            continue
+        open_layers(network, stage.open_share, train_batch_norm=preset.train_batch_norm)
+        model = keras.Model(network.inputs, network.outputs)  # compiled apart, so that the network stays plain
+        compile_for(model, preset, _learning_rate(preset, stage, n_batches=len(batches)))
+        is_interrupted = first > stage.first_epoch
+        restore_optimizer(model.optimizer, network, optimizer_before if is_interrupted or stage.goes_on else {})
+        model.fit(
+            batches,
+            initial_epoch=first,
+            epochs=stage.last_epoch,
+            callbacks=[EpochEnd(course, can_stop=not stage.is_warmup), *tensorboard(course.out)],
+            verbose=1 if sys.stderr.isatty() else 2,
+        )
+        optimizer_before = optimizer_state(model.optimizer, network)
+        state = read_state(course.out)
+        first = int(state["epoch"])
 
 
-class _EpochEnd(keras.callbacks.Callback):
-    """After each epoch: validate, log, checkpoint; stop when nothing got better for ``patience`` epochs."""
-
-    def __init__(
-        self, out: Path, validation: _Validation, *, patience: int, average: RunningAverage, average_from: int
-    ) -> None:
-        super().__init__()
-        self.out, self.validation, self.patience = out, validation, patience
-        self.average, self.average_from = average, average_from
-        self.started = time.monotonic()
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Start the clock of an epoch."""
-        self.started = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Validate, write, and decide whether to go on. ``epoch`` counts from 0."""
-        measures = self.validation.measure(self.model)
-        if logs is not None:
-            logs.update(measures)
-        row = {**(logs or {}), **measures, "elapsed_s": round(time.monotonic() - self.started, 1)}
-        state = _read_state(self.out)
-        # JSON has no infinity: absence of a best score means that anything is better.
-        if "best" not in state or measures["val_score"] > state["best"]["val_score"]:
-            state |= {"best": measures, "best_epoch": epoch + 1}
-            _save(self.model, self.out / "best.keras")
-        _append_row(self.out / "epochs.csv", {"epoch": epoch + 1, **row})
-        if epoch + 1 >= self.average_from:
-            self.average.add(epoch + 1, self.model.get_weights())
-        _save(self.model, self.out / "last.keras")
-        state["epoch"] = epoch + 1
-        _write_json(self.out / "state.json", state)
-        shown = ", ".join(f"{name} {value:.4f}" for name, value in row.items())
-        _logger.info("epoch %d: %s", epoch + 1, shown)
-        if epoch + 1 - state["best_epoch"] >= self.patience:
-            self.model.stop_training = True
+def _learning_rate(preset: Preset, stage: Stage, *, n_batches: int) -> Any:
+    if stage.is_warmup:
+        return float(preset.warmup_learning_rate)
+    return make_schedule(preset.schedule, preset.learning_rate, n_steps=preset.epochs * n_batches)
 
 
-def _save(model: keras.Model, path: Path) -> None:
-    unfinished = path.with_name(f"partial-{path.name}")
-    model.save(unfinished)
-    os.replace(unfinished, path)
+def _write_final(course: Course, state: dict[str, Any], final_views: int) -> None:
+    measures = {"1": measures_of(state["best"])}
+    if final_views > 1:
+        best = keras.saving.load_model(course.out / "best.keras", compile=False)
+        course.serving.set_weights(best.get_weights())
+        found = course.validation.measure(course.answering, n_views=final_views)
+        measures[str(final_views)] = measures_of(found)
+    write_result(course.out, course.record, is_finished=True, measures=measures)
 
 
-def _read_state(out: Path) -> dict[str, Any]:
-    path = out / "state.json"
-    return json.loads(path.read_text()) if path.is_file() else {"epoch": 0}
+def use_deterministic_operations() -> None:
+    """Let every operation give the same bits each time: slower, and the same on every run of one machine.
 
+    Raises:
+        TrainingError: On a backend for which Keras has no such switch.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise TrainingError(
+            f"Expected TensorFlow as Keras' backend for --deterministic. Received {keras.backend.backend()}. "
+            "Leave the option out; seeds are fixed all the same."
+        )
+    import tensorflow as tf
 
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    unfinished = path.with_name(f"partial-{path.name}")
-    unfinished.write_text(json.dumps(data, indent=1) + "\n")
-    os.replace(unfinished, path)
-
-
-def _append_row(path: Path, row: dict[str, Any]) -> None:
-    """Add an epoch's line; the line of a run that was killed after writing it, before its checkpoint, is replaced."""
-    rows: list[dict[str, Any]] = []
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [before for before in csv.DictReader(file) if before["epoch"] != str(row["epoch"])]
-    rows.append({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
-    unfinished = path.with_name(f"partial-{path.name}")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(unfinished, path)
+    tf.config.experimental.enable_op_determinism()

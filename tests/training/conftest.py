@@ -76,3 +76,22 @@ def finished_run(generated_dataset: Path, smoke_preset: Any, tmp_path_factory: p
     out = tmp_path_factory.mktemp("runs") / "smoke"
     train(smoke_preset, data=generated_dataset, out=out)
     return out
+
+
+@pytest.fixture
+def tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every recipe train four small layers instead of its backbone: a run then takes a second or two."""
+    monkeypatch.setattr("dermascan_core.model.dual_branch.build_backbone", build_tiny_backbone)
+
+
+def build_tiny_backbone(name: str, *, input_px: int, weights: Any = None) -> Any:
+    """Stand in for ``backbones.build_backbone``: the same shape of thing, with batch normalisation."""
+    import keras
+    from keras import layers
+
+    image = keras.Input((input_px, input_px, 3))
+    x = layers.Conv2D(8, 3, strides=4, name="tiny_conv")(image)
+    x = layers.BatchNormalization(momentum=0.9, name="tiny_norm")(x)
+    x = layers.ReLU(name="tiny_relu")(x)
+    x = layers.DepthwiseConv2D(3, strides=2, name="tiny_depthwise")(x)
+    return keras.Model(image, x)

@@ -8,7 +8,8 @@ import pytest
 
 from dermascan_core.errors import DatasetError, OutputError
 from dermascan_core.training.data import load_dataset
-from dermascan_core.training.fit import _append_row, known_fields, split_fold, train
+from dermascan_core.training.fit import known_fields, split_fold, train
+from dermascan_core.training.run_folder import append_epoch
 from dermascan_core.training.presets import override
 from tests.training.conftest import dataset_rows, write_dataset
 
@@ -20,7 +21,7 @@ def _epochs(run):
 
 def test_run_trains_every_layer_and_records_each_epoch(finished_run):
     epochs = _epochs(finished_run)
-    model = keras.saving.load_model(finished_run / "last.keras")
+    model = keras.saving.load_model(finished_run / "best.keras")
 
     assert [row["epoch"] for row in epochs] == ["1", "2"]
     assert all(np.isfinite(float(value)) for row in epochs for value in row.values())
@@ -117,6 +118,6 @@ def test_epoch_repeated_after_a_kill_has_one_line(tmp_path):
     path = tmp_path / "epochs.csv"
 
     for epoch, loss in ((1, 2.0), (2, 1.5), (2, 1.25)):
-        _append_row(path, {"epoch": epoch, "loss": loss})
+        append_epoch(path, {"epoch": epoch, "loss": loss})
 
     assert path.read_text().splitlines() == ["epoch,loss", "1,2", "2,1.25"]
