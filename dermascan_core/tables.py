@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .domain import Metadata, metadata_from_row
+from .domain import ImageType, Metadata, metadata_from_row
 from .errors import MetadataError, TableError
 from .taxonomy import HAM_MALIGNANT, ham_code, is_unknown, parse_diagnosis
 
 SHIPPED_SPLITS = Path(__file__).parent / "training" / "splits"
 MAX_TABLE_BYTES = 50 * 1024 * 1024
+MAX_FILE_BYTES = 1024 * 1024 * 1024
 PHOTO_ENDINGS = ("jpg", "jpeg", "png", "webp", "heic", "heif", "tif", "tiff", "bmp", "gif", "dcm")
 _CONFIRMED_BY = {
     "histo": "histopathology",
@@ -28,7 +29,27 @@ _CONFIRMED_BY = {
 }
 # A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-_KEY_COLUMNS = ("image_id", "image", "img_id", "isic_id", "file", "filename")
+_KEY_COLUMNS = ("image_id", "image", "img_id", "isic_id", "image_name", "file", "filename")
+# A target beats an archive's own wording, which may be "unknown" where nobody took a biopsy.
+_LABEL_COLUMNS = ("dx", "target", "diagnosis", "diagnostic")
+SYMPTOMS = ("itch", "grew", "hurt", "changed", "bleed", "elevation")
+
+
+@dataclass(frozen=True, slots=True)
+class Symptoms:
+    """What the person noticed, as PAD-UFES-20 asks it. None means unknown.
+
+    Attributes:
+        itch, grew, hurt, changed, bleed: Whether the lesion itches, grew, hurts, changed its look, or bled.
+        elevation: Whether it is raised above the skin.
+    """
+
+    itch: bool | None = None
+    grew: bool | None = None
+    hurt: bool | None = None
+    changed: bool | None = None
+    bleed: bool | None = None
+    elevation: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +64,9 @@ class LabelledPhoto:
         lesion_id, patient_id, split, fold: Empty when the table has no such column.
         confirmed_by: How the diagnosis was confirmed (``histopathology``, ``follow-up`` ...), for tables of results;
             empty when unknown. It follows from the diagnosis, so no network is ever told.
+        image_type: How the photo was taken; a tile of total-body photography counts as ``clinical``, for it is a
+            close-up without a dermatoscope. None when the table does not say.
+        symptoms: What the person noticed; unknown where empty.
     """
 
     image_id: str
@@ -54,6 +78,8 @@ class LabelledPhoto:
     split: str = ""
     fold: str = ""
     confirmed_by: str = ""
+    image_type: ImageType | None = None
+    symptoms: Symptoms = field(default_factory=Symptoms)
 
 
 def read_table(source: Path | bytes, *, what: str = "The table") -> list[dict[str, str]]:
@@ -66,8 +92,10 @@ def read_table(source: Path | bytes, *, what: str = "The table") -> list[dict[st
         data = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
         raise TableError(f"Expected a CSV file at {str(source)!r}. It cannot be opened. Check the path.") from error
-    if len(data) > MAX_TABLE_BYTES:
-        raise TableError(f"{what} may have at most {MAX_TABLE_BYTES // 2**20} MB. Split it into parts.")
+    # An upload is held to less than a file that someone named: the table of 400,000 lesions has 240 MB.
+    max_bytes = MAX_TABLE_BYTES if isinstance(source, bytes) else MAX_FILE_BYTES
+    if len(data) > max_bytes:
+        raise TableError(f"{what} may have at most {max_bytes // 2**20} MB. Split it into parts.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -152,19 +180,16 @@ def read_labels(source: Path | bytes, *, problems: list[str] | None = None) -> l
     """
     rows = read_table(source, what="The labels table")
     key = key_column(rows[0], what="The labels table")
-    # A target beats an archive's own wording, which may be "unknown" where nobody took a biopsy.
-    labels = [name for name in ("dx", "target", "diagnosis", "diagnostic") if name in rows[0]]
-    if not labels:
-        raise TableError(
-            "The labels table needs a column 'dx' with the diagnosis (or 'target' with 0 or 1). "
-            f"Received the columns: {', '.join(rows[0])}. Add or rename the column."
-        )
+    check_label_columns(rows[0])
     photos = []
     for line, row in enumerate(rows, start=2):
+        wrong_cells: list[str] | None = None if problems is None else []
         try:
-            # Row by row: a table joined from two archives may fill dx in some rows, target in the others.
-            label = next((name for name in labels if not is_unknown(row.get(name))), labels[0])
-            photos.append(_labelled_photo(row, key=key, label=label, problems=problems, line=line))
+            photos.append(photo_from_row(row, key=key, wrong_cells=wrong_cells))
+            if problems is not None:
+                problems += [
+                    f"The labels table, line {line}: {cell} It counts as unknown." for cell in wrong_cells or ()
+                ]
         except (MetadataError, TableError) as error:
             sentence = f"The labels table, line {line}: {error}"
             if problems is None:
@@ -173,9 +198,35 @@ def read_labels(source: Path | bytes, *, problems: list[str] | None = None) -> l
     return photos
 
 
-def _labelled_photo(
-    row: dict[str, str], *, key: str, label: str, problems: list[str] | None, line: int
-) -> LabelledPhoto:
+def check_label_columns(columns: Iterable[str]) -> None:
+    """Refuse a table that has no column with a label.
+
+    Raises:
+        TableError: If it has none.
+    """
+    present = list(columns)
+    if not set(_LABEL_COLUMNS) & set(present):
+        raise TableError(
+            "The labels table needs a column 'dx' with the diagnosis (or 'target' with 0 or 1). "
+            f"Received the columns: {', '.join(present)}. Add or rename the column."
+        )
+
+
+def photo_from_row(row: dict[str, str], *, key: str, wrong_cells: list[str] | None = None) -> LabelledPhoto:
+    """Read one row of a labels table.
+
+    Args:
+        row: Column -> text.
+        key: The column with the photo's name.
+        wrong_cells: Where given, an impossible age, sex or site counts as unknown, and a sentence goes in here.
+
+    Raises:
+        TableError: If the row has no name, or no diagnosis that is known.
+        MetadataError: Without ``wrong_cells``, if a cell cannot be true.
+    """
+    # Row by row: a table joined from two archives may fill dx in some rows, target in the others.
+    labels = [name for name in _LABEL_COLUMNS if name in row]
+    label = next((name for name in labels if not is_unknown(row[name])), labels[0])
     if not row[key]:
         raise TableError(f"Expected a photo's name in '{key}'. The cell is empty.")
     if label == "target":
@@ -189,10 +240,7 @@ def _labelled_photo(
         if dx == "akiec" and not is_unknown(finer):
             dx = parse_diagnosis(finer)
         is_malignant = ham_code(dx) in HAM_MALIGNANT
-    wrong_cells: list[str] | None = None if problems is None else []
     metadata = metadata_from_row(row, problems=wrong_cells)
-    if problems is not None:
-        problems += [f"The labels table, line {line}: {cell} It counts as unknown." for cell in wrong_cells or ()]
     return LabelledPhoto(
         image_id=photo_stem(row[key]),
         dx=dx,
@@ -203,6 +251,27 @@ def _labelled_photo(
         split=row.get("split", ""),
         fold=row.get("fold", ""),
         confirmed_by=_confirmed_by(row),
+        image_type=_image_type(row),
+        symptoms=Symptoms(**{name: yes_no_or_unknown(row.get(name, "")) for name in SYMPTOMS}),
+    )
+
+
+def _image_type(row: dict[str, str]) -> ImageType | None:
+    """Return how a photo was taken, from the ISIC archive's wording; every photo of PAD-UFES-20 is of a phone."""
+    text = row.get("image_type", "").lower()
+    if is_unknown(text):
+        return ImageType.CLINICAL if "diagnostic" in row and "img_id" in row else None
+    return ImageType.DERMOSCOPIC if text.startswith("dermoscop") else ImageType.CLINICAL
+
+
+def yes_no_or_unknown(text: str) -> bool | None:
+    """Return True or False for the spellings of yes and no, None for anything else ("UNK", empty).
+
+    >>> yes_no_or_unknown("True"), yes_no_or_unknown("0.0"), yes_no_or_unknown("UNK")
+    (True, False, None)
+    """
+    return {"true": True, "yes": True, "1": True, "1.0": True}.get(
+        text.lower(), False if text.lower() in ("false", "no", "0", "0.0") else None
     )
 
 

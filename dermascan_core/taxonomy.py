@@ -5,6 +5,7 @@ The single place where a spelling of HAM10000, the ISIC archive or PAD-UFES-20 b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .errors import MetadataError, TableError
@@ -87,7 +88,40 @@ _DX_ALIASES = {
     "basal cell carcinoma": "bcc",
     "dermatofibroma": "df",
     "vascular lesion": "vasc",
+    "angioma": "vasc",
+    "angiokeratoma": "vasc",
+    # HAM10000 counts these two as benign keratosis (Tschandl et al. 2018).
+    "solar lentigo": "bkl",
+    "lichenoid keratosis": "bkl",
 }
+# What public archives also name, and no class of ours holds: such a row is malignant or not, and nothing finer.
+OUTSIDE_DIAGNOSES = frozenset(
+    {
+        *("unknown", "other", "lentigo nos", "lentigo simplex", "cafe-au-lait macule"),
+        *("atypical melanocytic proliferation", "aimp", "scar", "verruca", "acrochordon", "clear cell acanthoma"),
+        *("angiofibroma or fibrous papule", "neurofibroma", "adnexal tumor"),
+    }
+)
+# The archive's hierarchy since 2024 (`diagnosis_1` to `diagnosis_5`, SLICE-3D's `iddx_1` to `iddx_5`): how a level
+# begins -> class. The finest level that says something counts.
+_ISIC_LEVELS = (
+    ("melanoma", "mel"),
+    ("malignant melanocytic proliferations", "mel"),
+    ("nevus", "nv"),
+    ("blue nevus", "nv"),
+    ("spitz nevus", "nv"),
+    ("basal cell carcinoma", "bcc"),
+    ("squamous cell carcinoma", "scc"),
+    ("solar or actinic keratosis", "ak"),
+    ("seborrheic keratosis", "sk"),
+    ("pigmented benign keratosis", "pbk"),
+    ("solar lentigo", "bkl"),
+    ("lichen planus like keratosis", "bkl"),
+    ("dermatofibroma", "df"),
+    ("hemangioma", "vasc"),
+    ("angiokeratoma", "vasc"),
+    ("benign soft tissue proliferations - vascular", "vasc"),
+)
 
 
 def parse_diagnosis(text: str) -> str:
@@ -114,6 +148,36 @@ def parse_diagnosis(text: str) -> str:
         f"Expected a diagnosis such as {', '.join([*CLASS_BY_CODE, 'akiec', 'bkl'])}. Received '{text}'. "
         "Rename it in the table, or leave the row out."
     )
+
+
+def parse_archive_diagnosis(text: str) -> str:
+    """Return the code of a diagnosis, or an empty text for one that no class of ours holds.
+
+    Raises:
+        TableError: If no archive of ours names it.
+
+    >>> parse_archive_diagnosis("nevus"), parse_archive_diagnosis("lentigo NOS")
+    ('nv', '')
+    """
+    return "" if is_unknown(text) or text.strip().lower() in OUTSIDE_DIAGNOSES else parse_diagnosis(text)
+
+
+def parse_isic_levels(levels: Iterable[str]) -> str:
+    """Return the code of a diagnosis in the ISIC archive's hierarchy, or an empty text if no class of ours holds it.
+
+    Args:
+        levels: From ``Benign`` / ``Malignant`` / ``Indeterminate`` down to the finest; empty ones are passed over.
+
+    >>> parse_isic_levels(["Malignant", "Malignant melanocytic proliferations (Melanoma)", "Melanoma in situ"])
+    'mel'
+    >>> parse_isic_levels(["Benign", "", ""])
+    ''
+    """
+    for level in reversed([level.strip().lower() for level in levels if not is_unknown(level)]):
+        found = next((code for begin, code in _ISIC_LEVELS if level.startswith(begin)), None)
+        if found:
+            return found
+    return ""
 
 
 def ham_code(code: str) -> str:
