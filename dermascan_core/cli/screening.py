@@ -1,4 +1,4 @@
-"""Commands that answer for photos: screen, evaluate, examples."""
+"""Commands that answer for photos: screen, examples."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..domain import ImageType
-from ..errors import DatasetError, TableError
-from .common import PROGRAM, EngineOption, ImageTypeOption, ModelOption, app, count, example, make_app, progress
+from ..errors import DatasetError
+from .common import PROGRAM, EngineOption, ModelOption, app, count, example, make_app, progress
 
 if TYPE_CHECKING:
     from ..services.batch import BatchItem, BatchSummary
@@ -104,57 +104,6 @@ def _say_batch(summary: BatchSummary, n_others: int) -> None:
     unused = [f"{count(len(summary.unused_rows), 'metadata row')} matched no photo."] if summary.unused_rows else []
     for sentence in (*summary.metadata_errors, *unused, DISCLAIMER):
         typer.echo(sentence, err=True)
-
-
-@app.command(epilog=example("evaluate --images ham10000/images --labels ham10000/metadata.csv --split test --out out"))
-def evaluate(
-    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="Folder of the photos.")],
-    labels: Annotated[Path, typer.Option("--labels", metavar="CSV", help="image_id and dx (or target 0/1).")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets predictions.csv, metrics.json and plots.")],
-    split: Annotated[str, typer.Option("--split", metavar="NAME", help="Only rows of this split.")] = "",
-    no_metadata: Annotated[
-        bool, typer.Option("--no-metadata", help="Do not tell the model age, sex and site.")
-    ] = False,
-    model: ModelOption = "dermascan",
-    engine: EngineOption = "keras",
-    image_type: ImageTypeOption = ImageType.DERMOSCOPIC,
-) -> None:
-    """Predict every labelled photo and measure the answers, with 95 % intervals."""
-    from ..evaluation.evaluate import evaluate_photos
-    from ..evaluation.summary import describe_evaluation, evaluation_warnings
-    from ..services import models
-    from ..tables import find_photos, read_labels
-
-    problems: list[str] = []
-    photos = read_labels(labels, problems=problems)
-    for problem in problems:
-        typer.echo(f"Warning: {problem}", err=True)
-    if split:
-        found = sorted({p.split for p in photos} - {""})
-        photos = [p for p in photos if p.split == split]
-        if not photos:
-            raise TableError(
-                f"Expected rows of the split '{split}' in '{labels.name}'. It has: {', '.join(found) or 'no split'}. "
-                "Correct --split, or leave it out."
-            )
-    files = find_photos(images, [p.image_id for p in photos])
-    predictor = models.load_predictor(model, engine)
-    with progress("Evaluating") as show:
-        done = evaluate_photos(
-            predictor,
-            photos,
-            files,
-            out=out,
-            use_metadata=not no_metadata,
-            split=split,
-            image_type=image_type,
-            on_progress=show,
-        )
-    for line in describe_evaluation(done.metrics):
-        typer.echo(line)
-    for warning in evaluation_warnings(done.metrics):
-        typer.echo(f"Warning: {warning}", err=True)
-    typer.echo(f"Written to {out}.", err=True)
 
 
 @examples_app.command("fetch", epilog=example("examples fetch --out examples --count 6"))

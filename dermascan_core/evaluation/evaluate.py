@@ -75,7 +75,7 @@ def evaluate_photos(
         raise DatasetError("Expected at least one labelled photo. Received none. Check the labels table and --split.")
     prepare_folder(out)
     n_rows = len(photos)
-    photos = _each_once(photos)
+    photos = each_once(photos)
     results = predict_photos(
         predictor, photos, files, use_metadata=use_metadata, image_type=image_type, on_progress=on_progress
     )
@@ -99,7 +99,8 @@ def evaluate_photos(
     return Evaluation(out, tuple(results), metrics)
 
 
-def _each_once(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
+def each_once(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
+    """Return the photos without those that an earlier row names."""
     first: dict[str, LabelledPhoto] = {}
     for photo in photos:
         first.setdefault(photo.image_id.lower(), photo)

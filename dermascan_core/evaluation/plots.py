@@ -45,7 +45,7 @@ def draw_plots(metrics: Mapping[str, Any]) -> dict[str, bytes]:
         ),
     }
     if metrics["confusion"]:
-        plots["confusion.png"] = _confusion(metrics["confusion"])
+        plots["confusion.png"] = draw_confusion(metrics["confusion"])
     return plots
 
 
@@ -93,7 +93,12 @@ def _chart(title: str, x_label: str, y_label: str, lines: Sequence[_Line], *, ha
     return png_bytes(image)
 
 
-def _confusion(confusion: Mapping[str, Any]) -> bytes:
+def draw_confusion(confusion: Mapping[str, Any]) -> bytes:
+    """Draw a confusion matrix, each row in percent of its photos.
+
+    Args:
+        confusion: Of ``metrics.json``: codes, counts, row_normalised.
+    """
     codes, counts, shares = confusion["codes"], confusion["counts"], confusion["row_normalised"]
     image = Image.new("RGB", (_SIDE_PX, _SIDE_PX), WHITE)
     draw, cell = ImageDraw.Draw(image), (_SIDE_PX - _MARGIN_PX - 100) / len(codes)

@@ -2,27 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..domain import NextStep, Status
+from ..domain import ImageType, NextStep, Status
 from ..model.manifest import Manifest
+from ..model.predictor import EnginePredictor, Predictor
+from ..tables import LabelledPhoto
 from ..taxonomy import HAM_CODES
 from . import weighted
 from .damage import CLEAN, DETAIL_PX, SMALL_CHANGES, STRESSES, Damage
+from .evaluate import each_once
+from .files import prepare_folder, write_file
 from .intervals import LEVEL, N_RESAMPLES, SEED, Estimate, bootstrap
 from .results import ResultTable, make_table
-from .stress import StressedPhoto
+from .stress import StressedPhoto, sample_photos, stress_photos
+from .stress_plots import draw_stress_plots
 from .subgroups import MIN_MALIGNANT
 
+STRESS_FILE = "stress.json"
 SCHEMA = 1
 LOW_CONTRAST_SHARE = 0.1  # the photos whose lesions stand out least
 MIN_MELANOMAS = MIN_MALIGNANT
 Key = tuple[str, ...]
+
+
+def run_stress(
+    predictor: Predictor,
+    photos: Sequence[LabelledPhoto],
+    files: Mapping[str, Path],
+    *,
+    out: Path,
+    limit: int = 0,
+    seed: int = 0,
+    split: str = "",
+    use_metadata: bool = True,
+    image_type: ImageType = ImageType.DERMOSCOPIC,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Stress labelled photos, write ``stress.json`` and its plots, and return what the file holds.
+
+    Single views are measured where the predictor can be told to average fewer (``EnginePredictor.with_views``).
+
+    Args:
+        predictor: The model.
+        photos: Labelled photos; where several rows name one photo, the first counts.
+        files: image_id -> file.
+        out: Folder; made if need be.
+        limit: About how many photos; 0 for all.
+        seed: Of the draw and the damages.
+        split: Name of the split, for the record.
+        use_metadata: Whether to tell the model age, sex and site.
+        image_type: How the photos were taken.
+        on_progress: Called with (done, total).
+
+    Raises:
+        DatasetError: If there are no photos, or none could be read.
+        OutputError: If ``out`` cannot be written; found before the first prediction.
+    """
+    prepare_folder(out)
+    stressed = stress_photos(
+        predictor,
+        sample_photos(each_once(photos), limit=limit, seed=seed),
+        files,
+        seed=seed,
+        single_view=predictor.with_views(1) if isinstance(predictor, EnginePredictor) else None,
+        use_metadata=use_metadata,
+        image_type=image_type,
+        on_progress=on_progress,
+    )
+    stress = build_stress(
+        stressed, predictor.manifest, engine=predictor.engine, seed=seed, split=split, use_metadata=use_metadata
+    )
+    write_file(out / STRESS_FILE, (json.dumps(stress, indent=1, allow_nan=False) + "\n").encode())
+    for name, png in draw_stress_plots(stress).items():
+        write_file(out / name, png)
+    return stress
 
 
 def build_stress(
