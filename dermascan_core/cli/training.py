@@ -28,19 +28,42 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one field of the recipe; repeatable.")
     ] = None,
+    views: Annotated[
+        int, typer.Option("--views", min=1, max=8, help="Measure the best epoch with so many views too, at the end.")
+    ] = 1,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", metavar="DIR", help="Prepared photos, to share among runs; default: in --out."),
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="The same bits on every run of this machine; slower.")
+    ] = False,
 ) -> None:
     """Train one recipe. Refuses a data set that leaks between its splits; resumes after a kill."""
-    recipe = _recipe(preset, settings)
+    recipe = read_recipe(preset, settings)
     from ..training import fit
 
-    _log_to_terminal()
+    log_to_terminal()
+    if deterministic:
+        fit.use_deterministic_operations()
     with stages() as show:
-        result = fit.train(recipe, data=data, out=out, fold=fold, resume=resume, on_progress=show)
+        result = fit.train(
+            recipe,
+            data=data,
+            out=out,
+            fold=fold,
+            resume=resume,
+            base=preset,
+            cache=cache,
+            final_views=views,
+            on_progress=show,
+        )
     measures = ", ".join(f"{name} {value:.4f}" for name, value in result.best.items())
     typer.echo(f"Best epoch {result.best_epoch}: {measures}. Written to {result.out}.")
 
 
-def _recipe(preset: str, settings: list[str] | None) -> Preset:
+def read_recipe(preset: str, settings: list[str] | None) -> Preset:
+    """Return a named recipe with settings applied; what is wrong with either ends the command with 2."""
     from ..training.presets import PRESETS, override
 
     if preset not in PRESETS:
@@ -51,7 +74,8 @@ def _recipe(preset: str, settings: list[str] | None) -> Preset:
         raise typer.BadParameter(str(error), param_hint="--set") from error
 
 
-def _log_to_terminal() -> None:
+def log_to_terminal() -> None:
+    """Let the training's log lines reach standard error."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("dermascan_core").setLevel(logging.INFO)
 
@@ -70,8 +94,8 @@ def cross_validate(
     from ..training import cross_validate as cv
     from ..training.data import load_dataset
 
-    recipe = _recipe(preset, settings)
-    _log_to_terminal()
+    recipe = read_recipe(preset, settings)
+    log_to_terminal()
     dataset = load_dataset(data)
     with stages() as show:
         cv.run_folds(recipe, dataset=dataset, data=data, out=out, folds=folds, on_progress=show)

@@ -210,6 +210,26 @@ def rows_as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def markdown_page(experiments: Sequence[Experiment]) -> str:
+    """Return the document that compares runs: what they share, and the table."""
+    first = experiments[0]
+    is_one_fold = len({one.fold for one in experiments}) == 1
+    where = f"fold {first.fold} ({first.n_validation} photos)" if is_one_fold else "the folds of the table's CSV"
+    return "\n".join(
+        [
+            "# Recipes compared",
+            "",
+            "Made by `python -m dermascan_core experiments`; not written by hand. "
+            f"{len(experiments)} runs on {', '.join(sorted({name for one in experiments for name in one.data}))}, "
+            f"validated on {where}, as served: at the archive's class mix, in HAM10000's seven codes. "
+            "The score is the mean of macro AUC, malignant AUC and balanced accuracy, of the epoch in which that mean "
+            "is highest. One run a row: differences of a few thousandths are within what another seed changes.",
+            "",
+            rows_as_markdown(experiment_rows(experiments)),
+        ]
+    )
+
+
 _COLUMNS = {
     "name": "Row",
     "changed": "What is changed",

@@ -31,7 +31,7 @@ from .callbacks import Course, EpochEnd, has_waited_enough, restore_network, ten
 from .data import Dataset, class_codes, class_counts, load_dataset, load_squares, targets
 from .optimizers import make_optimizer, optimizer_state, restore_optimizer
 from .presets import PRESETS, Preset
-from .run_folder import check_start, read_checkpoint, read_state, start
+from .run_folder import check_start, read_checkpoint, read_state, sole_trainer, start
 from .sampling import BalancedBatches, sampling_shares
 from .schedules import make_schedule
 from .stages import Stage, open_layers, plan_stages
@@ -111,8 +111,21 @@ def train(
     keras.utils.set_random_seed(preset.seed)
     network = build_network(preset, run_data, is_fresh=not state["epoch"])
     start(out, record)
+    with sole_trainer(out):
+        return _train_in(out, preset, run_data, record, network, cache or out / "cache", final_views, on_progress)
 
-    squares = read_squares(preset, run_data, cache_dir=cache or out / "cache", on_progress=on_progress)
+
+def _train_in(
+    out: Path,
+    preset: Preset,
+    run_data: RunData,
+    record: dict[str, Any],
+    network: keras.Model,
+    cache: Path,
+    final_views: int,
+    on_progress: Progress,
+) -> RunResult:
+    squares = read_squares(preset, run_data, cache_dir=cache, on_progress=on_progress)
     course = Course(
         out=out,
         preset=preset,
@@ -122,7 +135,8 @@ def train(
         validation=make_validation(run_data, squares["validation"]),
         first_averaged_epoch=preset.warmup_epochs + preset.epochs - preset.average_epochs + 1,
     )
-    batches = make_training_batches(preset, run_data, squares["training"], first_epoch=int(state["epoch"]))
+    first_epoch = int(read_state(out)["epoch"])
+    batches = make_training_batches(preset, run_data, squares["training"], first_epoch=first_epoch)
     _run_stages(course, batches)
     final = read_state(out)
     _write_final(course, final, final_views)

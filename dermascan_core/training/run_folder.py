@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,12 @@ import numpy.typing as npt
 from ..errors import DatasetError, OutputError
 from ..evaluation.files import prepare_folder
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: there, nobody stops a second process
+    fcntl = None  # type: ignore[assignment]
+
+_logger = logging.getLogger(__name__)
 Arrays = Mapping[str, npt.NDArray[Any]]
 # What may change on the way: a run can be shortened, prolonged, or moved away from its ImageNet file.
 MAY_CHANGE = frozenset({"epochs", "patience", "average_epochs", "pretrained"})
@@ -70,6 +78,42 @@ def start(out: Path, record: Mapping[str, Any]) -> None:
     write_json(out / "run.json", record)
 
 
+@contextmanager
+def sole_trainer(out: Path) -> Iterator[None]:
+    """Keep a second process out of a run's folder; the lock ends with the process, however it ends.
+
+    Raises:
+        OutputError: If another process trains there.
+    """
+    with (out / ".lock").open("w") as file:
+        if not _lock(file.fileno(), is_waiting=False):
+            raise OutputError(f"Another process is training in '{out}'. Wait for it, or choose another folder.")
+        yield
+
+
+def wait_until_free(out: Path) -> None:
+    """Return once no process trains in a folder: one that outlived whoever started it may still be at work."""
+    path = out / ".lock"
+    if not path.is_file():
+        return
+    with path.open("r+") as file:
+        if not _lock(file.fileno(), is_waiting=False):
+            _logger.warning("Another process is training in '%s': waiting for it to end", out)
+            _lock(file.fileno(), is_waiting=True)
+
+
+def _lock(descriptor: int, *, is_waiting: bool) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if is_waiting else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
 def read_state(out: Path) -> dict[str, Any]:
     """Return where the run stands: ``epoch`` (whole ones so far), best epoch and measures, checkpoint, plateau, time."""
     path = out / "state.json"
@@ -85,9 +129,11 @@ def write_checkpoint(out: Path, arrays: Arrays, state: Mapping[str, Any]) -> Non
     """
     path = out / f"checkpoint-{state['epoch']}.npz"
 
+    named: dict[str, Any] = dict(arrays)
+
     def write(partial: Path) -> None:
         with partial.open("wb") as file:
-            np.savez(file, **dict(arrays))
+            np.savez(file, **named)
 
     write_whole(path, write)
     write_json(out / "state.json", {**state, "checkpoint": path.name})

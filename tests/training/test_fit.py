@@ -9,8 +9,8 @@ import pytest
 from dermascan_core.errors import DatasetError, OutputError
 from dermascan_core.training.data import load_dataset
 from dermascan_core.training.fit import known_fields, split_fold, train
-from dermascan_core.training.run_folder import append_epoch
 from dermascan_core.training.presets import override
+from dermascan_core.training.run_folder import append_epoch
 from tests.training.conftest import dataset_rows, write_dataset
 
 

@@ -1,0 +1,214 @@
+"""The ablation: one small recipe, changed in one place a row, every row under the same budget.
+
+A row is a run of its own, in a process of its own, so that one that fails or is killed takes no other with it. A
+finished row is not run again, a half one goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DatasetError, TrainingError
+from ..evaluation.experiments import (
+    RECORD_FILE,
+    Experiment,
+    experiment_rows,
+    markdown_page,
+    read_experiments,
+    rows_as_csv,
+)
+from ..evaluation.files import prepare_folder, write_file
+from .presets import PRESETS, override
+from .run_folder import wait_until_free
+
+BASE = "ablation"
+N_VIEWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class AblationRow:
+    """One row.
+
+    Attributes:
+        name: Of the row and its folder.
+        settings: What is changed, as ``key=value``.
+        asks: What the row is there to find out.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+    asks: str
+
+
+ROWS: dict[str, AblationRow] = {
+    name: AblationRow(name, tuple(settings.split()), asks)
+    for name, settings, asks in (
+        ("base", "", "the recipe itself"),
+        ("no-metadata", "fusion=none", "what age, sex and site add"),
+        ("fusion-gate", "fusion=gate", "metadata as a factor for each channel"),
+        ("fusion-film", "fusion=film", "metadata as factor and shift"),
+        ("balance-0", "balance=0", "drawing the archive's mix"),
+        ("balance-1", "balance=1", "drawing every class equally often"),
+        ("class-floor", "balance=0 class_floor=2500", "at least 2,500 draws a class, each augmented anew"),
+        ("class-weight", "balance=0 class_weight=1", "weighing the loss by inverse frequency instead of drawing"),
+        ("focal", "loss=focal", "focal loss"),
+        ("no-smoothing", "label_smoothing=0", "hard targets"),
+        ("smote", "smote=true", "the head fitted again on features filled up by SMOTE"),
+        ("augment-none", "augment=none", "no augmentation"),
+        ("augment-flips", "augment=flips", "flips and quarter turns alone"),
+        ("augment-strong", "augment=strong", "stronger augmentation"),
+        ("mixup", "mixup=0.2", "MixUp"),
+        ("cutmix", "cutmix=1", "CutMix"),
+        ("hair", "steps=hair", "painting over hair first"),
+        ("clahe", "steps=clahe", "local contrast first"),
+        ("sharpen", "steps=sharpen", "Laplacian sharpening first"),
+        ("colour", "steps=colour", "colour constancy first"),
+        ("adam", "optimizer=adam", "Adam without weight decay"),
+        ("rmsprop", "optimizer=rmsprop learning_rate=1e-4", "RMSProp"),
+        ("sgd", "optimizer=sgd learning_rate=1e-2", "SGD with Nesterov momentum"),
+        ("adaptive-clip", "adaptive_clip=0.01 clip_norm=0", "clipping unit by unit instead of by the global norm"),
+        ("one-cycle", "schedule=one_cycle", "one cycle of the learning rate"),
+        ("plateau", "schedule=plateau", "lowering the rate on a plateau"),
+        ("constant", "schedule=constant", "one learning rate throughout"),
+        ("no-warmup", "warmup_epochs=0 epochs=8", "every layer open from the first batch"),
+        ("unfreezing", "unfreeze_stages=4", "opening the backbone quarter by quarter"),
+        ("batch-norm", "train_batch_norm=true", "batch normalisation that follows the photos"),
+        ("ema", "ema_decay=0.995", "a moving average of the weights"),
+        ("accumulation", "accumulate_steps=4", "four batches an update"),
+        ("curriculum", "curriculum_epochs=3", "easy photos first"),
+        ("mask", "mask_weight=0.3", "the lesion's mask as a second task"),
+        ("bfloat16", "precision=mixed_bfloat16", "mixed precision"),
+        ("px-96", "input_px=96", "a smaller input"),
+        ("px-160", "input_px=160", "a larger input"),
+        ("no-imagenet", "pretrained=none", "random starting weights"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AblationOutcome:
+    """What came of an ablation: the runs that finished, and each row that failed with its reason."""
+
+    experiments: tuple[Experiment, ...]
+    failed: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RowRun:
+    """What a row's process is told; see ``training.fit.train``."""
+
+    row: AblationRow
+    settings: tuple[str, ...]
+    data: tuple[Path, ...]
+    out: Path
+    fold: int
+    cache: Path
+
+
+def run_ablation(
+    *,
+    data: Sequence[Path],
+    out: Path,
+    rows: Sequence[str] | None = None,
+    fold: int = 0,
+    pretrained: str = "",
+    resume: bool = True,
+    run_row: Callable[[RowRun], None] | None = None,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> AblationOutcome:
+    """Run rows one after the other and write ``ablation.csv`` and ``ablation.md`` after each.
+
+    Args:
+        data: Data set folders.
+        out: Holds a folder a row, their common cache, and the tables.
+        rows: Names of ``ROWS``; None takes all.
+        fold: That validates.
+        pretrained: Starting weights for all rows but the one without: a file, or ``imagenet``.
+        resume: Keep finished rows and go on with half ones; without it, rows that are there already are refused.
+        run_row: Runs one row; default: a process of its own.
+        on_progress: Called with (what, done, total).
+
+    Raises:
+        DatasetError: If a row is not known, or one that is there was run otherwise.
+        OutputError: If ``out`` cannot be written.
+    """
+    chosen = list(ROWS) if rows is None else list(rows)
+    if unknown := [name for name in chosen if name not in ROWS]:
+        raise DatasetError(f"Expected rows among {', '.join(ROWS)}. Received {', '.join(unknown)}.")
+    prepare_folder(out)
+    failed: dict[str, str] = {}
+    for number, name in enumerate(chosen):
+        on_progress("rows", number, len(chosen))
+        # A row's own setting comes last and wins.
+        settings = (*([f"pretrained={pretrained}"] if pretrained else []), *ROWS[name].settings)
+        folder = out / name
+        wait_until_free(folder)
+        if (folder / "run.json").is_file() and not resume:
+            raise DatasetError(f"'{folder}' already holds a run. Leave --no-resume out, or choose another folder.")
+        if not is_row_finished(folder, settings, fold=fold):
+            try:
+                (run_row or run_in_own_process)(RowRun(ROWS[name], settings, tuple(data), folder, fold, out / "cache"))
+            except TrainingError as error:
+                failed[name] = str(error)
+        _write_tables(out, chosen)
+    on_progress("rows", len(chosen), len(chosen))
+    return AblationOutcome(tuple(_finished(out, chosen)), failed)
+
+
+def is_row_finished(folder: Path, settings: Sequence[str], *, fold: int) -> bool:
+    """Return whether a row's record is there, whole, with both ways of validating.
+
+    Raises:
+        DatasetError: If it is whole and was run with another fold or recipe.
+    """
+    path = folder / RECORD_FILE
+    if not path.is_file():
+        return False
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if not record["is_finished"] or str(N_VIEWS) not in record["measures"]:
+        return False
+    expected = override(PRESETS[BASE], list(settings)).to_dict()
+    differing = [k for k, v in expected.items() if k != "pretrained" and record["recipe"].get(k) != v]
+    if record["fold"] != fold or differing:
+        what = f"fold {record['fold']}" if record["fold"] != fold else f"another {', '.join(differing)}"
+        raise DatasetError(f"The row in '{folder}' was run with {what}. Choose another folder for this ablation.")
+    return True
+
+
+def run_in_own_process(run: RowRun) -> None:
+    """Run one row with ``train``; what it prints goes to ``<row>.log`` beside its folder.
+
+    Raises:
+        TrainingError: If it fails; says why, and where the log lies.
+    """
+    command = [sys.executable, "-m", "dermascan_core", "train", BASE, "--out", str(run.out), "--fold", str(run.fold)]
+    command += ["--cache", str(run.cache), "--views", str(N_VIEWS)]
+    command += [part for folder in run.data for part in ("--data", str(folder))]
+    command += [part for setting in run.settings for part in ("--set", setting)]
+    command += ["--resume"] if (run.out / "run.json").is_file() else []
+    root = str(Path(__file__).resolve().parents[2])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    log = run.out.with_name(f"{run.out.name}.log")
+    with log.open("a", encoding="utf-8") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environment, check=False)
+    if done.returncode:
+        lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+        said = next((line for line in reversed(lines) if line.startswith("Error: ")), lines[-1] if lines else "nothing")
+        raise TrainingError(f"It ended with exit code {done.returncode}: {said.removeprefix('Error: ')} See '{log}'.")
+
+
+def _finished(out: Path, names: Sequence[str]) -> list[Experiment]:
+    found = [path for name in names if (path := out / name / RECORD_FILE).is_file()]
+    return [one for one in read_experiments(found) if one.is_finished]
+
+
+def _write_tables(out: Path, names: Sequence[str]) -> None:
+    if finished := _finished(out, names):
+        write_file(out / "ablation.csv", rows_as_csv(experiment_rows(finished)).encode())
+        write_file(out / "ablation.md", markdown_page(finished).encode())
