@@ -1,38 +1,99 @@
-"""Commands that make data sets: data import."""
+"""Commands that make and check data sets: data verify, split, download and sheet; the imports lie beside."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .common import app, count, example, make_app, progress
+from .common import app, count, example, make_app, progress, stages
 
-data_app = make_app("Make data sets from public archives.")
-import_app = make_app("Bring a public archive into the form that training and evaluation read.")
+data_app = make_app("Make and check data sets.")
 app.add_typer(data_app, name="data")
-data_app.add_typer(import_app, name="import")
 
 
-@import_app.command("ham10000", epilog=example("data import ham10000 --source downloads --out ham10000"))
-def import_ham10000(
-    source: Annotated[Path, typer.Option("--source", metavar="DIR", help="The unpacked public archive.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The data set folder to make, or to go on with.")],
-    isic2019_labels: Annotated[
-        Path | None,
-        typer.Option("--isic2019-labels", metavar="CSV", help="ISIC 2019's ground truth, which parts akiec."),
+class Scheme(StrEnum):
+    """How a data set is parted; the same names as ``datasets.split.SCHEMES``."""
+
+    KFOLD = "kfold"
+    EIGHTY = "80-10-10"
+    SEVENTY = "70-20-10"
+
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The data set: metadata.csv and images/.")]
+SchemeOption = Annotated[Scheme, typer.Option("--scheme", help="Folds, or shares of train, validation and test.")]
+FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Of the scheme kfold.")]
+TestShareOption = Annotated[
+    float, typer.Option("--test-share", min=0.0, max=0.5, help="Of the scheme kfold: share kept for the last look.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of the split.")]
+NoDuplicatesOption = Annotated[
+    bool, typer.Option("--no-duplicates", help="Do not look for photos that occur twice; faster.")
+]
+
+
+@data_app.command("verify", epilog=example("data verify ham10000 --out report.json --fix ham10000-clean"))
+def verify(
+    folder: FolderArgument,
+    out: Annotated[Path | None, typer.Option("--out", metavar="JSON", help="Write the whole report there.")] = None,
+    fix: Annotated[
+        Path | None, typer.Option("--fix", metavar="DIR", help="Write a cleaned copy there; the source stays as it is.")
     ] = None,
 ) -> None:
-    """Make the 200x150 view of HAM10000 with the shipped split; photos already made are kept."""
-    from ..datasets.ham10000 import import_ham10000 as make_view
+    """Check a data set: broken, missing and doubled photos, contradicting labels, and leaks between its parts.
 
-    with progress("Importing") as show:
-        summary = make_view(source, out, isic2019_labels=isic2019_labels, on_progress=show)
-    typer.echo(
-        f"{count(summary.n_photos, 'photo')} in {out}, {summary.n_made} made now; "
-        f"{summary.n_outside_split} of the archive are not in the split."
-    )
-    if summary.missing:
-        shown = ", ".join(summary.missing[:5])
-        typer.echo(f"Warning: the source lacks {count(len(summary.missing), 'photo')}, such as {shown}.", err=True)
+    Exits with 1 when something would stop a training or flatter its result.
+    """
+    from ..datasets.clean import write_cleaned
+    from ..datasets.verify import describe, verify_dataset
+    from ..evaluation.files import write_file
+
+    with stages() as show:
+        report = verify_dataset(folder, on_progress=show)
+    for line in describe(report):
+        typer.echo(line)
+    if out is not None:
+        write_file(out, report.to_json().encode())
+        typer.echo(f"Written to {out}.", err=True)
+    if fix is not None:
+        with progress("Linking photos") as advance:
+            done = write_cleaned(report, fix, on_progress=advance)
+        removed = ", ".join(f"{code} {n:,}" for code, n in sorted(done.removed.items())) or "none"
+        typer.echo(f"{count(done.n_kept, 'row')} kept in {fix}; taken out (see removed.csv): {removed}.", err=True)
+        typer.echo(f"{count(done.n_blanked, 'cell')} that could not be true now unknown.", err=True)
+    if not report.is_sound:
+        raise typer.Exit(1)
+
+
+@data_app.command("split", epilog=example("data split mine --scheme kfold --folds 5"))
+def split(
+    folder: FolderArgument,
+    scheme: SchemeOption = Scheme.KFOLD,
+    n_folds: FoldsOption = 5,
+    test_share: TestShareOption = 0.1,
+    seed: SeedOption = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="CSV", help="Write the table there, not over the data set's own.")
+    ] = None,
+    must_replace: Annotated[bool, typer.Option("--replace", help="Replace a split that is there.")] = False,
+    no_duplicates: NoDuplicatesOption = False,
+) -> None:
+    """Part a data set by class, with all photos of a person, a lesion or a picture in one part."""
+    from ..datasets.form import split_dataset
+    from ..datasets.split import split_parts
+
+    with stages() as show:
+        places = split_dataset(
+            folder,
+            split_parts(scheme.value, n_folds=n_folds, test_share=test_share),
+            out=out,
+            seed=seed,
+            must_replace=must_replace,
+            find_same=not no_duplicates,
+            on_progress=show,
+        )
+    for (part, fold), n in places.items():
+        typer.echo(f"{part} {f'fold {fold}' if fold else ''}".strip() + f": {count(n, 'photo')}")
+    typer.echo(f"Written to {out or folder / 'metadata.csv'}.", err=True)

@@ -13,6 +13,8 @@ from ..errors import DatasetError
 from ..evaluation.files import prepare_folder, write_file
 from ..tables import safe_cell
 
+__all__ = ["API_URL", "fetch_examples"]
+
 CC0 = "CC-0"
 _TIMEOUT_S = 20.0
 _COLUMNS = ("image_id", "copyright_license", "attribution", "image_type", "age_approx", "sex", "anatom_site_general")
