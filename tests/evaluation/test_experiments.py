@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from dermascan_core.errors import DatasetError
+from dermascan_core.evaluation.experiments import (
+    differing_fields,
+    epoch_curves,
+    experiment_rows,
+    make_record,
+    markdown_page,
+    read_experiments,
+    rows_as_csv,
+    rows_as_markdown,
+)
+
+RUN = {
+    "base": "small", "preset": {"loss": "cross_entropy", "pretrained": "/some/where/net.h5", "epochs": 2}, "changed": {},
+    "data": ["ham"], "split_sha256": "00", "fold": 0, "n_train": 80, "n_validation": 20,
+    "app_version": "1", "keras_version": "3", "backend": "tensorflow",
+}  # fmt: skip
+EPOCHS = [{"epoch": 1, "val_score": 0.5, "loss": 1.0}, {"epoch": 2, "val_score": 0.6, "loss": 0.5}]
+
+
+def _write(folder, name, *, score, eight=None, **changed):
+    run = RUN | {"preset": RUN["preset"] | changed, "changed": changed}
+    state = {"epoch": 2, "best_epoch": 2, "best": {"val_score": score, "val_macro_auc": 0.9}, "elapsed_s": 90.0}
+    record = make_record(run, state, EPOCHS, name=name, is_finished=True)
+    if eight is not None:
+        record["measures"]["8"] = {"score": eight}
+    (folder / name).mkdir(parents=True)
+    (folder / name / "result.json").write_text(json.dumps(record))
+    return record
+
+
+def test_records_are_read_from_runs_and_from_folders_of_records(tmp_path):
+    record = _write(tmp_path / "runs", "base", score=0.6)
+    _write(tmp_path / "runs", "focal", score=0.7, loss="focal")
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "old.json").write_text(json.dumps(record | {"name": "old"}))
+
+    found = read_experiments([tmp_path / "runs", tmp_path / "shipped"])
+
+    assert [one.name for one in found] == ["base", "focal", "old"]
+    assert read_experiments(tmp_path / "runs" / "focal")[0].change == "loss=focal"
+    assert found[0].measure("macro_auc") == 0.9
+    assert found[0].measure("macro_auc", n_views=8) is None
+
+
+def test_record_names_no_place_of_a_machine(tmp_path):
+    record = _write(tmp_path, "base", score=0.6)
+
+    assert "/some/where" not in json.dumps(record)
+    assert record["recipe"]["pretrained"] == "net.h5"
+
+
+def test_rows_are_sorted_and_differ_from_the_run_without_a_change(tmp_path):
+    _write(tmp_path, "base", score=0.6)
+    _write(tmp_path, "focal", score=0.7, loss="focal")
+    _write(tmp_path, "short", score=0.4, epochs=1)
+
+    found = read_experiments(tmp_path)
+    rows = experiment_rows(found)
+
+    assert [row["name"] for row in rows] == ["focal", "base", "short"]
+    assert [row["difference"] for row in rows] == pytest.approx([0.1, 0.0, -0.2])
+    assert differing_fields(found) == ("loss", "epochs")
+    assert rows_as_csv(rows).splitlines()[1].startswith("focal,loss=focal,0,2,2,yes,0.70000,0.90000,")
+    assert "| focal | `loss=focal` | 0.900 | not taken |" in rows_as_markdown(rows)
+    assert "fold 0 (20 photos)" in markdown_page(found)
+
+
+def test_eight_views_decide_where_every_run_has_them(tmp_path):
+    _write(tmp_path, "base", score=0.6, eight=0.8)
+    _write(tmp_path, "focal", score=0.7, eight=0.7, loss="focal")
+
+    assert [row["name"] for row in experiment_rows(read_experiments(tmp_path))] == ["base", "focal"]
+
+
+def test_curves_hold_the_runs_that_have_the_measure(tmp_path):
+    _write(tmp_path, "base", score=0.6)
+
+    found = read_experiments(tmp_path)
+
+    assert epoch_curves(found, "val_score") == {"base": ([1, 2], [0.5, 0.6])}
+    assert epoch_curves(found, "val_luck") == {}
+
+
+def test_folder_without_records_is_said(tmp_path):
+    with pytest.raises(DatasetError, match=r"Expected a finished run's result\.json, or a folder of such records, at"):
+        read_experiments(tmp_path)
+
+
+def test_record_that_is_none_is_named(tmp_path):
+    (tmp_path / "other.json").write_text('{"name": "other"}')
+
+    with pytest.raises(DatasetError, match=r"Expected the record of a training run in '.*other\.json'"):
+        read_experiments(tmp_path)

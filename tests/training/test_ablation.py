@@ -1,0 +1,111 @@
+import json
+
+import pytest
+
+from dermascan_core.errors import DatasetError, TrainingError
+from dermascan_core.evaluation.experiments import make_record
+from dermascan_core.training.ablation import BASE, ROWS, run_ablation
+from dermascan_core.training.fit import changed_fields
+from dermascan_core.training.presets import PRESETS, override
+
+
+def _finish(run, score=0.5):
+    """Leave behind what a finished row leaves."""
+    run.out.mkdir(parents=True, exist_ok=True)
+    recipe = override(PRESETS[BASE], list(run.settings))
+    record = {
+        "base": BASE, "changed": changed_fields(recipe, BASE), "preset": recipe.to_dict(), "data": ["ham"],
+        "split_sha256": "0", "fold": run.fold, "n_train": 8, "n_validation": 2,
+        "app_version": "1", "keras_version": "3", "backend": "none",
+    }  # fmt: skip
+    state = {"epoch": 8, "best_epoch": 7, "best": {"val_score": score}, "elapsed_s": 60.0}
+    made = make_record(record, state, [], name=run.out.name, is_finished=True)
+    made["measures"]["8"] = {"score": score + 0.01}
+    (run.out / "run.json").write_text(json.dumps(record))
+    (run.out / "result.json").write_text(json.dumps(made))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_row_changes_the_base_recipe_under_the_same_budget(name):
+    recipe = override(PRESETS[BASE], list(ROWS[name].settings))
+
+    assert bool(changed_fields(recipe, BASE)) == (name != "base")
+    assert recipe.warmup_epochs + recipe.epochs == 8
+    assert ROWS[name].asks
+
+
+def test_there_are_enough_rows_for_every_option():
+    asked = {s.partition("=")[0] for row in ROWS.values() for s in row.settings}
+
+    assert len(ROWS) >= 18
+    assert asked >= {
+        "fusion", "balance", "class_floor", "class_weight", "loss", "label_smoothing", "smote", "augment", "mixup",
+        "cutmix", "steps", "optimizer", "adaptive_clip", "schedule", "unfreeze_stages", "train_batch_norm", "ema_decay",
+        "accumulate_steps", "curriculum_epochs", "mask_weight", "precision", "input_px",
+    }  # fmt: skip
+
+
+def test_row_that_fails_stops_no_other_and_is_run_again_next_time(tmp_path):
+    ran = []
+
+    def run_row(run):
+        ran.append(run.row.name)
+        if run.row.name == "focal" and len(ran) < 4:
+            raise TrainingError("It diverged.")
+        _finish(run)
+
+    options = {"data": [tmp_path], "out": tmp_path / "out", "rows": ["base", "focal", "adam"], "run_row": run_row}
+    first = run_ablation(**options)
+    second = run_ablation(**options)
+
+    assert ran == ["base", "focal", "adam", "focal"]
+    assert first.failed == {"focal": "It diverged."}
+    assert {one.name for one in first.experiments} == {"base", "adam"}
+    assert second.failed == {}
+    assert {one.name for one in second.experiments} == {"base", "focal", "adam"}
+    assert "| focal | `loss=focal` |" in (tmp_path / "out" / "ablation.md").read_text()
+    assert len((tmp_path / "out" / "ablation.csv").read_text().splitlines()) == 4
+
+
+def test_starting_weights_go_to_every_row_but_the_one_without(tmp_path):
+    told = {}
+
+    def run_row(run):
+        told[run.row.name] = override(PRESETS[BASE], list(run.settings)).pretrained
+        _finish(run)
+
+    run_ablation(
+        data=[tmp_path], out=tmp_path / "out", rows=["base", "no-imagenet"], pretrained="net.h5", run_row=run_row
+    )
+
+    assert told == {"base": "net.h5", "no-imagenet": "none"}
+
+
+def test_finished_row_of_another_fold_is_refused(tmp_path):
+    options = {"data": [tmp_path], "out": tmp_path / "out", "rows": ["base"], "run_row": _finish}
+    run_ablation(**options)
+
+    with pytest.raises(DatasetError, match=r"The row in '.*base' was run with fold 0\. Choose another folder"):
+        run_ablation(**options, fold=1)
+
+
+def test_rows_that_are_there_are_refused_without_resume(tmp_path):
+    options = {"data": [tmp_path], "out": tmp_path / "out", "rows": ["base"], "run_row": _finish}
+    run_ablation(**options)
+
+    with pytest.raises(DatasetError, match=r"already holds a run\. Leave --no-resume out"):
+        run_ablation(**options, resume=False)
+
+
+def test_unknown_row_names_those_that_exist(tmp_path):
+    with pytest.raises(DatasetError, match=r"Expected rows among base, no-metadata, .* Received luck\."):
+        run_ablation(data=[tmp_path], out=tmp_path / "out", rows=["luck"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_row_in_its_own_process_says_why_it_failed(tmp_path):
+    outcome = run_ablation(data=[tmp_path / "absent"], out=tmp_path / "out", rows=["base"])
+
+    assert outcome.experiments == ()
+    assert outcome.failed["base"].startswith("It ended with exit code 1: Expected metadata.csv and images/ in ")
+    assert (tmp_path / "out" / "base.log").is_file()
