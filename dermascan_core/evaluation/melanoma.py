@@ -43,6 +43,7 @@ def melanoma_measures(table: ResultTable) -> dict[str, weighted.Measure]:
         "melanoma_vs_nv_bkl_specificity_at_85_sensitivity": weighted.specificity_at_sensitivity(
             is_one, score, SENSITIVITY_OF_THREE
         ),
+        "melanoma_vs_nv_bkl_specificity_at_95_sensitivity": weighted.specificity_at_sensitivity(is_one, score, 0.95),
     }
     return measures | {name: weighted.within(members, measure) for name, measure in of_three.items()}
 

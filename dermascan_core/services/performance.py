@@ -10,8 +10,11 @@ from typing import Any
 
 from ..domain import CalmRate
 from ..errors import WeightsError
+from ..evaluation.comparison import build_comparison
 from ..evaluation.evaluate import METRICS_FILE
 from ..evaluation.report import SCHEMA
+from ..evaluation.stress_report import SCHEMA as STRESS_SCHEMA
+from ..evaluation.stress_report import STRESS_FILE
 from ..model.manifest import Manifest
 from . import models
 
@@ -48,19 +51,64 @@ def load_evaluation(
             f"Expected an evaluation '{which}' of the model '{name}'. There are: {found}. "
             "Restore the weights folder from the release, or make one with: python -m dermascan_core evaluate --help"
         )
+    return _read(path, name, which, SCHEMA, weights_dir)
+
+
+def _read(path: Path, name: str, which: str, schema: int, weights_dir: Path | None) -> dict[str, Any]:
     try:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"The evaluation '{which}' of '{name}' cannot be read: {error}. Restore it from the release."
         ) from error
-    if metrics.get("schema") != SCHEMA:
+    if metrics.get("schema") != schema:
         raise WeightsError(
-            f"Expected schema {SCHEMA} in the evaluation '{which}' of '{name}'. Received {metrics.get('schema')}. "
+            f"Expected schema {schema} in the evaluation '{which}' of '{name}'. Received {metrics.get('schema')}. "
             "Evaluate again with this version."
         )
     _check_weights(metrics, name, which, weights_dir)
     return metrics
+
+
+def load_stress(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
+    """Return what ``stress`` measured of a model; the schema is in docs/evaluation.md.
+
+    Args:
+        name: Of the model.
+        weights_dir: Folder of the weights; None for the one that ships.
+
+    Returns:
+        None where none ships.
+
+    Raises:
+        WeightsError: If it is damaged, of a schema that this program does not know, or of other weights.
+    """
+    path = _folder(name, weights_dir) / "stress" / STRESS_FILE
+    if Path(name).name != name or not path.is_file():
+        return None
+    return _read(path, name, "stress", STRESS_SCHEMA, weights_dir)
+
+
+def load_comparison(*, weights_dir: Path | None = None) -> dict[str, Any]:
+    """Return the shipped models beside the published systems and human readers, as plain data.
+
+    The measured columns are each model's ``test`` and, where it ships, ``folds``; see
+    ``evaluation.comparison.build_comparison`` for the keys.
+
+    Args:
+        weights_dir: Folder of the weights; None for the one that ships.
+
+    Raises:
+        WeightsError: If a manifest or an evaluation cannot be read.
+    """
+    return build_comparison(
+        [
+            {"which": which, "metrics": load_evaluation(manifest.name, which, weights_dir=weights_dir)}
+            for manifest in models.list_models(weights_dir)
+            for which in ("test", "folds")
+            if which in available_evaluations(manifest.name, weights_dir=weights_dir)
+        ]
+    )
 
 
 def calm_rate(manifest: Manifest, *, weights_dir: Path | None = None) -> CalmRate | None:
