@@ -26,13 +26,12 @@ from ..imaging.preprocess import PreprocessConfig
 from ..model.dual_branch import build_dual_branch
 from ..model.metadata_branch import FIELD_WIDTHS, MetadataEncoder
 from ..tables import LabelledPhoto
-from .augmentation import AugmentationConfig
 from .callbacks import Course, EpochEnd, has_waited_enough, restore_network, tensorboard, write_result
 from .data import Dataset, class_codes, class_counts, load_dataset, load_squares, targets
 from .optimizers import make_optimizer, optimizer_state, restore_optimizer
 from .presets import PRESETS, Preset
 from .run_folder import check_start, read_checkpoint, read_state, sole_trainer, start
-from .sampling import BalancedBatches, sampling_shares
+from .sampling import make_batches, seen_shares
 from .schedules import make_schedule
 from .stages import Stage, open_layers, plan_stages
 from .validation import Validation
@@ -162,7 +161,7 @@ def read_run_data(preset: Preset, data: Path | Sequence[Path], fold: int) -> Run
         codes=codes,
         encoder=MetadataEncoder(known_fields(training)),
         class_shares=shares,
-        seen_shares=sampling_shares(shares, preset.balance),
+        seen_shares=seen_shares(preset, shares * len(training)),
     )
 
 
@@ -285,20 +284,13 @@ def make_training_batches(
     preset: Preset, run_data: RunData, squares: npt.NDArray[np.uint8], *, first_epoch: int = 0
 ) -> keras.utils.PyDataset:
     """Return the training part's batches from an epoch on; what they hold follows from seed and epoch alone."""
-    return BalancedBatches(
+    return make_batches(
+        preset,
         squares,
         targets(run_data.training, run_data.codes),
         [p.metadata for p in run_data.training],
         encoder=run_data.encoder,
-        batch_size=preset.batch_size,
-        balance=preset.balance,
-        augmentation=AugmentationConfig(),
-        drop_all=preset.metadata_drop_all,
-        drop_field=preset.metadata_drop_field,
-        seed=preset.seed,
         first_epoch=first_epoch,
-        workers=2,
-        max_queue_size=16,
     )
 
 

@@ -1,9 +1,9 @@
-"""Batches for training: seeded, class-balanced draws of squares, augmented, with metadata dropped at random."""
+"""Batches for training: seeded, class-balanced draws of squares, augmented and mixed, with metadata dropped at random."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import keras
@@ -14,10 +14,16 @@ from ..domain import Metadata
 from ..model.dual_branch import IMAGE_INPUT, METADATA_INPUT
 from ..model.metadata_branch import MetadataEncoder
 from ..taxonomy import REGION_OF
-from .augmentation import AugmentationConfig, augment
+from .augmentation import AUGMENTATIONS, AugmentationConfig, augment_with_mask
+from .losses import class_weights
+from .masks import LesionMasks, to_grid
+from .mixing import Batch, mix
+from .presets import Preset
+
+Shares = npt.NDArray[np.float64]
 
 
-def sampling_shares(class_shares: npt.NDArray[np.floating], balance: float) -> npt.NDArray[np.float64]:
+def sampling_shares(class_shares: npt.NDArray[np.floating], balance: float) -> Shares:
     """Return how often each class is drawn: its share to the power ``1 - balance``, normalised.
 
     Args:
@@ -31,20 +37,130 @@ def sampling_shares(class_shares: npt.NDArray[np.floating], balance: float) -> n
     return np.asarray(weights / weights.sum())
 
 
+def draws_per_class(class_counts: npt.NDArray[np.floating], *, balance: float, class_floor: int) -> Shares:
+    """Return how many photos of each class an epoch draws, not always whole.
+
+    As many draws as there are photos, shared out by ``sampling_shares``; then every class that has photos is raised to
+    the floor, so that the epoch grows.
+
+    >>> draws_per_class(np.array([90.0, 10.0]), balance=0.0, class_floor=30).tolist()
+    [90.0, 30.0]
+    """
+    counts = np.asarray(class_counts, np.float64)
+    drawn = sampling_shares(counts / counts.sum(), balance) * counts.sum()
+    return np.asarray(np.where(counts > 0, np.maximum(drawn, class_floor), 0))
+
+
+def drawn_shares(preset: Preset, class_counts: npt.NDArray[np.floating]) -> Shares:
+    """Return each class's share of what an epoch draws; what ``losses.make_loss`` weighs against.
+
+    Args:
+        preset: Its ``balance`` and ``class_floor`` count.
+        class_counts: Photos of each class, (n_classes,).
+    """
+    drawn = draws_per_class(class_counts, balance=preset.balance, class_floor=preset.class_floor)
+    return np.asarray(drawn / drawn.sum())
+
+
+def seen_shares(preset: Preset, class_counts: npt.NDArray[np.floating]) -> Shares:
+    """Return each class's share of the loss: how often it is drawn times its weight.
+
+    The network learns to answer for this mix, so this is what its answers are corrected back from.
+    """
+    drawn = drawn_shares(preset, class_counts)
+    weighted = drawn * class_weights(drawn, preset.class_weight)
+    return np.asarray(weighted / weighted.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class DrawPlan:
+    """How an epoch chooses and changes its photos; see ``presets.Preset`` for each field.
+
+    Attributes:
+        augmentation: How far squares may change.
+        drop_all, drop_field: Probability that a photo loses all its metadata, or each field of it.
+    """
+
+    batch_size: int
+    balance: float = 0.0
+    class_floor: int = 0
+    curriculum_epochs: int = 0
+    augmentation: AugmentationConfig = AUGMENTATIONS["standard"]
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_probability: float = 0.0
+    drop_all: float = 0.0
+    drop_field: float = 0.0
+    seed: int = 0
+
+    @classmethod
+    def of(cls, preset: Preset) -> DrawPlan:
+        """Read the plan out of a recipe."""
+        return cls(
+            batch_size=preset.batch_size,
+            balance=preset.balance,
+            class_floor=preset.class_floor,
+            curriculum_epochs=preset.curriculum_epochs,
+            augmentation=AUGMENTATIONS[preset.augment],
+            mixup=preset.mixup,
+            cutmix=preset.cutmix,
+            mix_probability=preset.mix_probability,
+            drop_all=preset.metadata_drop_all,
+            drop_field=preset.metadata_drop_field,
+            seed=preset.seed,
+        )
+
+
+def make_batches(
+    preset: Preset,
+    squares: npt.NDArray[np.uint8],
+    targets: npt.NDArray[np.float32],
+    metadata: Sequence[Metadata],
+    *,
+    encoder: MetadataEncoder,
+    first_epoch: int = 0,
+    masks: LesionMasks | None = None,
+    difficulty: npt.NDArray[np.floating] | None = None,
+) -> BalancedBatches:
+    """Return a recipe's batches of the training photos, to be handed to ``fit``.
+
+    Args:
+        preset: The recipe.
+        squares: Array (n, side, side, 3), uint8; of the training fold alone, so that nothing else is repeated.
+        targets: Array (n, n_classes); rows sum to 1.
+        metadata: n entries.
+        encoder: Of the metadata branch.
+        first_epoch: Epoch that the next pass is; what it holds follows from the seed and this number alone.
+        masks: From ``masks.load_masks``; then a batch's target is (targets, masks on the grid).
+        difficulty: One number a photo, higher for harder, from ``curriculum.measure_difficulty``; needed where the
+            recipe has a curriculum.
+
+    Raises:
+        ValueError: If the recipe has a curriculum and no difficulty is given, or lengths differ.
+    """
+    return BalancedBatches(
+        squares,
+        targets,
+        metadata,
+        encoder=encoder,
+        plan=DrawPlan.of(preset),
+        first_epoch=first_epoch,
+        masks=masks,
+        difficulty=difficulty,
+        workers=2,
+        max_queue_size=16,
+    )
+
+
 class BalancedBatches(keras.utils.PyDataset):
     """Batches of ({image, metadata}, target), redrawn every epoch from (seed, epoch) alone, so a resumed run repeats.
 
     Args:
-        squares: Array (n, side, side, 3), uint8.
-        targets: Array (n, n_classes); rows sum to 1.
-        metadata: n entries.
-        encoder: Of the metadata branch.
-        batch_size: Photos a batch.
-        balance: See ``sampling_shares``.
-        augmentation: How far squares may change.
-        drop_all, drop_field: See ``presets.Preset``.
-        seed: Of every random choice.
-        first_epoch: Epoch that the next pass is.
+        squares, targets, metadata, encoder, first_epoch, masks, difficulty: See ``make_batches``.
+        plan: How an epoch chooses and changes its photos.
+
+    Raises:
+        ValueError: See ``make_batches``.
     """
 
     def __init__(
@@ -54,33 +170,52 @@ class BalancedBatches(keras.utils.PyDataset):
         metadata: Sequence[Metadata],
         *,
         encoder: MetadataEncoder,
-        batch_size: int,
-        balance: float,
-        augmentation: AugmentationConfig,
-        drop_all: float,
-        drop_field: float,
-        seed: int,
+        plan: DrawPlan,
         first_epoch: int = 0,
+        masks: LesionMasks | None = None,
+        difficulty: npt.NDArray[np.floating] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        _check(squares, targets, metadata, masks, difficulty, plan)
         self.squares, self.targets, self.metadata = squares, targets, list(metadata)
-        self.encoder, self.batch_size, self.augmentation = encoder, batch_size, augmentation
-        self.drop_all, self.drop_field = drop_all, drop_field
-        self.seed, self.epoch = seed, first_epoch
-        class_counts = targets.sum(axis=0)
-        shares = sampling_shares(class_counts / class_counts.sum(), balance)
-        weights = targets @ (shares / np.maximum(class_counts, 1e-9))
-        self.draw_probability = weights / weights.sum()
+        self.encoder, self.plan, self.masks = encoder, plan, masks
+        self.epoch = first_epoch
+        counts = targets.sum(axis=0, dtype=np.float64)
+        drawn = draws_per_class(counts, balance=plan.balance, class_floor=plan.class_floor)
+        if plan.class_floor:
+            drawn = np.ceil(drawn - 1e-9)  # whole, so that a class's draws are never one short
+        self._expected = targets @ (drawn / np.maximum(counts, 1e-9))  # draws of each photo
+        self._classes = targets.argmax(axis=1)
+        self._ease = None if difficulty is None else _rank_within(self._classes, difficulty)
+        self.n_draws = round(float(self._expected.sum()))
         self._draw()
 
     def _draw(self) -> None:
-        rng = np.random.default_rng((self.seed, self.epoch))
-        n = len(self.squares)
-        # Systematic resampling: every photo comes floor or ceil of its expected number of times.
-        positions = (np.arange(n) + rng.random()) / n
-        drawn = np.searchsorted(np.cumsum(self.draw_probability), positions).clip(0, n - 1)
-        self.order = rng.permutation(drawn)
+        rng = np.random.default_rng((self.plan.seed, self.epoch))
+        by_class = np.argsort(self._classes, kind="stable")
+        expected = self._restricted()[by_class]
+        # Systematic resampling along the classes: every photo, and every class, comes floor or ceil of its expected
+        # number of times.
+        edges = np.cumsum(expected) * (self.n_draws / expected.sum())
+        drawn = np.searchsorted(edges, np.arange(self.n_draws) + rng.random(), side="right")
+        order = rng.permutation(by_class[drawn.clip(0, len(by_class) - 1)])
+        # The last batch is left out, or filled up where each draw was promised.
+        n_batches = self.n_draws / self.plan.batch_size
+        n_whole = int(np.ceil(n_batches)) if self.plan.class_floor else int(n_batches)
+        self.order = np.resize(order, max(n_whole, 1) * self.plan.batch_size)
+
+    def _restricted(self) -> npt.NDArray[np.float64]:
+        """Expected draws of each photo; while the curriculum lasts, the easy ones' take over those of the hard ones."""
+        n_epochs = self.plan.curriculum_epochs
+        if self._ease is None or self.epoch >= n_epochs:
+            return np.asarray(self._expected, np.float64)
+        is_open = self._ease < (self.epoch + 1) / (n_epochs + 1)
+        opened = np.where(is_open, self._expected, 0.0)
+        for index in np.unique(self._classes):
+            own = self._classes == index
+            opened[own] *= self._expected[own].sum() / opened[own].sum()
+        return np.asarray(opened)
 
     def on_epoch_end(self) -> None:
         """Move on to the next epoch's draw."""
@@ -88,17 +223,78 @@ class BalancedBatches(keras.utils.PyDataset):
         self._draw()
 
     def __len__(self) -> int:
-        return len(self.squares) // self.batch_size
+        return len(self.order) // self.plan.batch_size
 
-    def __getitem__(self, index: int) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.float32]]:
-        rng = np.random.default_rng((self.seed, self.epoch, index))
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        images = np.stack([augment(np.asarray(self.squares[i]), self.augmentation, rng) for i in chosen])
-        metadata = [
-            drop_metadata(self.metadata[i], drop_all=self.drop_all, drop_field=self.drop_field, rng=rng) for i in chosen
-        ]
-        inputs = {IMAGE_INPUT: images.astype(np.float32), METADATA_INPUT: self.encoder.encode(metadata)}
-        return inputs, self.targets[chosen]
+    def __getitem__(self, index: int) -> tuple[dict[str, npt.NDArray[Any]], Any]:
+        first = index * self.plan.batch_size
+        return self.assemble([self.draw_photo(first + place) for place in range(self.plan.batch_size)], index)
+
+    def draw_photo(self, position: int) -> tuple[npt.NDArray[Any], ...]:
+        """Return one draw of the epoch: (square, encoded metadata, target, mask; the mask is empty where none is learnt).
+
+        Args:
+            position: In the epoch, 0 to ``len(order) - 1``.
+        """
+        rng = np.random.default_rng((self.plan.seed, self.epoch, position))
+        photo = int(self.order[position])
+        mask = None if self.masks is None else self.masks.squares[photo]
+        square, moved = augment_with_mask(np.asarray(self.squares[photo]), mask, self.plan.augmentation, rng)
+        told = drop_metadata(
+            self.metadata[photo], drop_all=self.plan.drop_all, drop_field=self.plan.drop_field, rng=rng
+        )
+        if moved is None:
+            seen: npt.NDArray[Any] = np.zeros(0, np.float32)
+        elif self.masks is not None and not self.masks.is_known[photo]:
+            seen = np.full(moved.shape, -1, np.float32)
+        else:
+            seen = moved.astype(np.float32) / 255
+        return square, self.encoder.encode([told])[0], self.targets[photo], seen
+
+    def assemble(self, draws: Sequence[Sequence[Any]], index: int) -> tuple[dict[str, npt.NDArray[Any]], Any]:
+        """Return the batch of these draws, mixed where the recipe says so.
+
+        Args:
+            draws: From ``draw_photo``.
+            index: Of the batch in its epoch.
+        """
+        square, metadata, target, mask = (np.stack(parts).astype(np.float32) for parts in zip(*draws, strict=True))
+        # Counted on after the photos' positions, so that the batch's choices are independent of theirs.
+        rng = np.random.default_rng((self.plan.seed, self.epoch, len(self.order) + index))
+        batch = mix(
+            Batch(square, metadata, target, None if self.masks is None else mask),
+            mixup=self.plan.mixup,
+            cutmix=self.plan.cutmix,
+            probability=self.plan.mix_probability,
+            rng=rng,
+        )
+        inputs = {IMAGE_INPUT: batch.images, METADATA_INPUT: batch.metadata}
+        if self.masks is None or batch.masks is None:
+            return inputs, batch.targets
+        return inputs, (batch.targets, to_grid(batch.masks, self.masks.grid))
+
+
+def _check(
+    squares: Any, targets: Any, metadata: Any, masks: LesionMasks | None, difficulty: Any, plan: DrawPlan
+) -> None:
+    lengths = {"squares": len(squares), "targets": len(targets), "metadata": len(metadata)}
+    lengths |= {} if masks is None else {"masks": len(masks.squares)}
+    lengths |= {} if difficulty is None else {"difficulty": len(difficulty)}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"Expected one entry a photo everywhere. Received {lengths}. Give the same photos to each.")
+    if plan.curriculum_epochs and difficulty is None:
+        raise ValueError(
+            "Expected a difficulty for each photo, as the recipe has a curriculum. Received none. "
+            "Measure it with curriculum.measure_difficulty."
+        )
+
+
+def _rank_within(classes: npt.NDArray[np.integer], difficulty: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return each photo's place among its class from the easiest, in [0, 1): every class opens at the same pace."""
+    ease: npt.NDArray[np.float64] = np.zeros(len(classes))
+    for index in np.unique(classes):
+        own = np.flatnonzero(classes == index)
+        ease[own[np.argsort(difficulty[own], kind="stable")]] = np.arange(len(own)) / len(own)
+    return ease
 
 
 def drop_metadata(metadata: Metadata, *, drop_all: float, drop_field: float, rng: np.random.Generator) -> Metadata:
