@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import count, example, make_app, progress
-from .data import data_app
+from ..domain import ImageType
+from .common import count, example, make_app, progress, stages
+from .data import FoldsOption, NoDuplicatesOption, Scheme, SchemeOption, SeedOption, TestShareOption, data_app
+
+if TYPE_CHECKING:
+    from ..datasets.archives import Archive
+    from ..datasets.form import ImportSummary
 
 import_app = make_app("Bring an archive into the form that training and evaluation read.")
 data_app.add_typer(import_app, name="import")
 
+SourceOption = Annotated[Path, typer.Option("--source", metavar="DIR", help="The unpacked archive.")]
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The data set folder to make, or to go on with.")]
+SkipOption = Annotated[bool, typer.Option("--skip-unknown", help="Leave rows out whose diagnosis is no class of ours.")]
+CopyOption = Annotated[bool, typer.Option("--copy", help="Copy photos; without it they are linked where that works.")]
+
 
 @import_app.command("ham10000", epilog=example("data import ham10000 --source downloads --out ham10000"))
 def import_ham10000(
-    source: Annotated[Path, typer.Option("--source", metavar="DIR", help="The unpacked public archive.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The data set folder to make, or to go on with.")],
+    source: SourceOption,
+    out: OutOption,
     isic2019_labels: Annotated[
         Path | None,
         typer.Option("--isic2019-labels", metavar="CSV", help="ISIC 2019's ground truth, which parts akiec."),
@@ -35,3 +46,272 @@ def import_ham10000(
     if summary.missing:
         shown = ", ".join(summary.missing[:5])
         typer.echo(f"Warning: the source lacks {count(len(summary.missing), 'photo')}, such as {shown}.", err=True)
+
+
+def _import(
+    read: Callable[[], Archive],
+    out: Path,
+    *,
+    scheme: Scheme,
+    n_folds: int,
+    test_share: float,
+    seed: int,
+    no_duplicates: bool,
+    must_copy: bool,
+) -> None:
+    from ..datasets.form import write_dataset
+    from ..datasets.split import split_parts
+
+    parts = split_parts(scheme.value, n_folds=n_folds, test_share=test_share)
+    archive = read()
+    with stages() as show:
+        summary = write_dataset(
+            archive.records,
+            out,
+            parts=parts,
+            seed=seed,
+            must_copy=must_copy,
+            find_same=not no_duplicates,
+            skipped=archive.skipped,
+            on_progress=show,
+        )
+    _tell(summary, out)
+
+
+def _tell(summary: ImportSummary, out: Path) -> None:
+    how = ", ".join(f"{n:,} by {way}" for way, n in sorted(summary.how.items())) or "all were there"
+    split = (
+        "The archive's own split is kept" if summary.has_own_split else "Each person, lesion and picture lies in one part"
+    )
+    typer.echo(f"{count(summary.n_photos, 'photo')} in {out}, {summary.n_placed} placed now ({how}). {split}.")
+    for sentence, names in (
+        ("the source lacks", summary.missing),
+        ("these cannot be decoded (see: data verify --fix):", summary.damaged),
+    ):
+        if names:
+            typer.echo(f"Warning: {sentence} {count(len(names), 'photo')}, such as {', '.join(names[:5])}.", err=True)
+    if summary.skipped:
+        shown = ", ".join(f"{name.replace(chr(9), ' ')} {n:,}" for name, n in list(summary.skipped.items())[:10])
+        typer.echo(f"Left out, for their diagnosis is no class of ours: {shown}.", err=True)
+    typer.echo("Check it with: python -m dermascan_core data verify DIR", err=True)
+
+
+@import_app.command("isic2019", epilog=example("data import isic2019 --source ISIC_2019 --out isic2019"))
+def import_isic2019(
+    source: SourceOption,
+    out: OutOption,
+    skip_unknown: SkipOption = False,
+    must_copy: CopyOption = False,
+    scheme: SchemeOption = Scheme.KFOLD,
+    n_folds: FoldsOption = 5,
+    test_share: TestShareOption = 0.1,
+    seed: SeedOption = 0,
+    no_duplicates: NoDuplicatesOption = False,
+) -> None:
+    """ISIC 2019: ground truth, metadata and photos, as downloaded; HAM10000's test photos stay in the test."""
+    from ..datasets.archives import read_isic2019
+
+    _import(
+        lambda: read_isic2019(source, skip_unknown=skip_unknown),
+        out,
+        scheme=scheme,
+        n_folds=n_folds,
+        test_share=test_share,
+        seed=seed,
+        no_duplicates=no_duplicates,
+        must_copy=must_copy,
+    )
+
+
+@import_app.command("isic2020", epilog=example("data import isic2020 --source ISIC_2020 --out isic2020"))
+def import_isic2020(
+    source: SourceOption,
+    out: OutOption,
+    skip_unknown: SkipOption = False,
+    must_copy: CopyOption = False,
+    scheme: SchemeOption = Scheme.KFOLD,
+    n_folds: FoldsOption = 5,
+    test_share: TestShareOption = 0.1,
+    seed: SeedOption = 0,
+    no_duplicates: NoDuplicatesOption = False,
+) -> None:
+    """ISIC 2020 (SIIM-ISIC): ground truth with patients, and photos; moles nobody biopsied have no class."""
+    from ..datasets.archives import read_isic2020
+
+    _import(
+        lambda: read_isic2020(source, skip_unknown=skip_unknown),
+        out,
+        scheme=scheme,
+        n_folds=n_folds,
+        test_share=test_share,
+        seed=seed,
+        no_duplicates=no_duplicates,
+        must_copy=must_copy,
+    )
+
+
+@import_app.command("isic2024", epilog=example("data import isic2024 --source isic-2024-challenge --out slice3d"))
+def import_isic2024(
+    source: SourceOption,
+    out: OutOption,
+    skip_unknown: SkipOption = False,
+    must_copy: CopyOption = False,
+    scheme: SchemeOption = Scheme.KFOLD,
+    n_folds: FoldsOption = 5,
+    test_share: TestShareOption = 0.1,
+    seed: SeedOption = 0,
+    no_duplicates: NoDuplicatesOption = False,
+) -> None:
+    """ISIC 2024 (SLICE-3D): close-ups from total-body photographs with their measurements; folder or HDF5."""
+    from ..datasets.archives import read_isic2024
+
+    _import(
+        lambda: read_isic2024(source, skip_unknown=skip_unknown),
+        out,
+        scheme=scheme,
+        n_folds=n_folds,
+        test_share=test_share,
+        seed=seed,
+        no_duplicates=no_duplicates,
+        must_copy=must_copy,
+    )
+
+
+@import_app.command("pad-ufes-20", epilog=example("data import pad-ufes-20 --source PAD-UFES-20 --out pad"))
+def import_pad_ufes_20(
+    source: SourceOption,
+    out: OutOption,
+    skip_unknown: SkipOption = False,
+    must_copy: CopyOption = False,
+    scheme: SchemeOption = Scheme.KFOLD,
+    n_folds: FoldsOption = 5,
+    test_share: TestShareOption = 0.1,
+    seed: SeedOption = 0,
+    no_duplicates: NoDuplicatesOption = False,
+) -> None:
+    """PAD-UFES-20: smartphone photos with what the person noticed, skin type and diameters."""
+    from ..datasets.archives import read_pad_ufes_20
+
+    _import(
+        lambda: read_pad_ufes_20(source, skip_unknown=skip_unknown),
+        out,
+        scheme=scheme,
+        n_folds=n_folds,
+        test_share=test_share,
+        seed=seed,
+        no_duplicates=no_duplicates,
+        must_copy=must_copy,
+    )
+
+
+@import_app.command("ph2", epilog=example("data import ph2 --source PH2Dataset --out ph2"))
+def import_ph2(
+    source: SourceOption,
+    out: OutOption,
+    skip_unknown: SkipOption = False,
+    must_copy: CopyOption = False,
+    scheme: SchemeOption = Scheme.KFOLD,
+    n_folds: FoldsOption = 5,
+    test_share: TestShareOption = 0.1,
+    seed: SeedOption = 0,
+    no_duplicates: NoDuplicatesOption = False,
+) -> None:
+    """PH2: 200 dermoscopic photos of nevi and melanomas, with PH2_dataset.txt or its sheet saved as CSV."""
+    from ..datasets.archives import read_ph2
+
+    _import(
+        lambda: read_ph2(source, skip_unknown=skip_unknown),
+        out,
+        scheme=scheme,
+        n_folds=n_folds,
+        test_share=test_share,
+        seed=seed,
+        no_duplicates=no_duplicates,
+        must_copy=must_copy,
+    )
+
+
+ImageTypeOption = Annotated[ImageType, typer.Option("--image-type", help="How the photos were taken.")]
+LicenceOption = Annotated[str, typer.Option("--licence", help="Of the photos.")]
+AttributionOption = Annotated[str, typer.Option("--attribution", help="Whom to name for the photos.")]
+
+
+@import_app.command("folder", epilog=example("data import folder --source mine --out set --image-type dermoscopic"))
+def import_folder(
+    source: Annotated[Path, typer.Option("--source", metavar="DIR", help="A folder that holds one folder a class.")],
+    out: OutOption,
+    image_type: ImageTypeOption,
+    licence: LicenceOption = "",
+    attribution: AttributionOption = "",
+    skip_unknown: SkipOption = False,
+    must_copy: CopyOption = False,
+    scheme: SchemeOption = Scheme.KFOLD,
+    n_folds: FoldsOption = 5,
+    test_share: TestShareOption = 0.1,
+    seed: SeedOption = 0,
+    no_duplicates: NoDuplicatesOption = False,
+) -> None:
+    """Photos in one folder a class (nevus/, melanoma/ ...), with or without train/ and test/ above them."""
+    from ..datasets.own_photos import read_folders
+
+    _import(
+        lambda: read_folders(
+            source,
+            image_type=image_type.value,
+            licence=licence,
+            attribution=attribution,
+            skip_unknown=skip_unknown,
+        ),
+        out,
+        scheme=scheme,
+        n_folds=n_folds,
+        test_share=test_share,
+        seed=seed,
+        no_duplicates=no_duplicates,
+        must_copy=must_copy,
+    )
+
+
+@import_app.command(
+    "csv",
+    epilog=example("data import csv --table t.csv --images photos --out set --image-type clinical --column dx=label"),
+)
+def import_csv(
+    table: Annotated[Path, typer.Option("--table", metavar="CSV", help="One row a photo.")],
+    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="The photos, in it or below it.")],
+    out: OutOption,
+    image_type: ImageTypeOption,
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="Which column is which; repeat it.")
+    ] = None,
+    licence: LicenceOption = "",
+    attribution: AttributionOption = "",
+    skip_unknown: SkipOption = False,
+    must_copy: CopyOption = False,
+    scheme: SchemeOption = Scheme.KFOLD,
+    n_folds: FoldsOption = 5,
+    test_share: TestShareOption = 0.1,
+    seed: SeedOption = 0,
+    no_duplicates: NoDuplicatesOption = False,
+) -> None:
+    """Any table and the photos that it names."""
+    from ..datasets.own_photos import read_csv
+
+    named = {ours: theirs for ours, _, theirs in (column.partition("=") for column in columns or [])}
+    said = {"image_type": image_type.value, "licence": licence, "attribution": attribution}
+    _import(
+        lambda: read_csv(
+            table,
+            images,
+            columns=named,
+            constants={name: value for name, value in said.items() if value},
+            skip_unknown=skip_unknown,
+        ),
+        out,
+        scheme=scheme,
+        n_folds=n_folds,
+        test_share=test_share,
+        seed=seed,
+        no_duplicates=no_duplicates,
+        must_copy=must_copy,
+    )
