@@ -49,7 +49,7 @@ def read_predictions(path: Path, *, name: str = "") -> ReadPredictions:
 
     Args:
         path: The file.
-        name: Of the model; the folder's name where none is given.
+        name: Of the model; where none is given, the folder's name, with the model's for a shipped evaluation.
 
     Raises:
         TableError: If it is no such file, or no photo has both an answer and a diagnosis.
@@ -67,7 +67,7 @@ def read_predictions(path: Path, *, name: str = "") -> ReadPredictions:
     index = {code: i for i, code in enumerate(HAM_CODES)}
     try:
         return ReadPredictions(
-            name=name or path.parent.name,
+            name=name or _name_of(path),
             image_ids=tuple(row["image_id"] for row in rows),
             groups=tuple(row.get("lesion_id") or row["image_id"] for row in rows),
             y_true=np.array([index[ham_code(row["dx"])] for row in rows], np.intp),
@@ -76,6 +76,11 @@ def read_predictions(path: Path, *, name: str = "") -> ReadPredictions:
         )
     except (KeyError, ValueError) as error:
         raise TableError(f"'{path}' holds a value that `evaluate` does not write: {error}. Evaluate again.") from error
+
+
+def _name_of(path: Path) -> str:
+    folder, above = path.resolve().parent.name, path.resolve().parent.parent.name
+    return f"{above.removesuffix('.evaluation')} {folder}" if above.endswith(".evaluation") else folder
 
 
 def compare_predictions(

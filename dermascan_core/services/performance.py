@@ -10,8 +10,9 @@ from typing import Any
 
 from ..domain import CalmRate
 from ..errors import WeightsError
+from ..evaluation.agreement import compare_predictions, read_predictions
 from ..evaluation.comparison import build_comparison
-from ..evaluation.evaluate import METRICS_FILE
+from ..evaluation.evaluate import METRICS_FILE, PREDICTIONS_FILE
 from ..evaluation.report import SCHEMA
 from ..evaluation.stress_report import SCHEMA as STRESS_SCHEMA
 from ..evaluation.stress_report import STRESS_FILE
@@ -109,6 +110,33 @@ def load_comparison(*, weights_dir: Path | None = None) -> dict[str, Any]:
             if which in available_evaluations(manifest.name, weights_dir=weights_dir)
         ]
     )
+
+
+def load_agreement(which: str = "test", *, weights_dir: Path | None = None) -> dict[str, Any] | None:
+    """Return which shipped models agree, and agree wrong, about the same photos; see ``evaluation.agreement``.
+
+    Args:
+        which: The evaluation whose ``predictions.csv`` are compared.
+        weights_dir: Folder of the weights; None for the one that ships.
+
+    Returns:
+        What ``compare_predictions`` gives, also for one model alone; None where no model ships such an evaluation.
+
+    Raises:
+        TableError: If a file is damaged, or the models were not asked about the same photos.
+    """
+    return _agreement(which, weights_dir or models.WEIGHTS_DIR)
+
+
+@lru_cache(maxsize=4)  # a page is drawn again at every click
+def _agreement(which: str, weights_dir: Path) -> dict[str, Any] | None:
+    paths = {
+        manifest.name: _folder(manifest.name, weights_dir) / which / PREDICTIONS_FILE
+        for manifest in models.list_models(weights_dir)
+        if which in available_evaluations(manifest.name, weights_dir=weights_dir)
+    }
+    read = [read_predictions(path, name=name) for name, path in paths.items() if path.is_file()]
+    return compare_predictions(read) if read else None
 
 
 def calm_rate(manifest: Manifest, *, weights_dir: Path | None = None) -> CalmRate | None:

@@ -7,12 +7,13 @@ from typer.testing import CliRunner
 
 from dermascan_core import cli
 from dermascan_core.errors import WeightsError
+from dermascan_core.evaluation.agreement import read_predictions
 from dermascan_core.evaluation.damage import STRESSES
 from dermascan_core.evaluation.folds import write_fold_evaluation
 from dermascan_core.evaluation.stress_report import build_stress
 from dermascan_core.model.manifest import save_manifest
 from dermascan_core.services import models
-from dermascan_core.services.performance import load_comparison, load_stress
+from dermascan_core.services.performance import load_agreement, load_comparison, load_stress
 from tests.evaluation.results_by_hand import MANIFEST, random_results
 from tests.evaluation.test_stress import MEL, NV, _stressed
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
@@ -157,6 +158,18 @@ def test_shipped_folds_and_stress_are_read_for_the_page(weights):
     assert [(one["model"], one["which"]) for one in comparison["ours"]] == [("fake", "folds")]
     assert load_stress("fake", weights_dir=weights)["data"]["n"] == 2
     assert load_stress("other", weights_dir=weights) is None
+
+
+def test_agreement_of_the_shipped_models_is_read_for_the_page(weights):
+    agreement = load_agreement("folds", weights_dir=weights)
+
+    assert [one["name"] for one in agreement["models"]] == ["fake"]
+    assert agreement["n"] == 60
+    assert load_agreement("test", weights_dir=weights) is None
+
+
+def test_shipped_evaluation_is_named_by_its_model(weights):
+    assert read_predictions(weights / "fake.evaluation" / "folds" / "predictions.csv").name == "fake folds"
 
 
 def test_stress_of_other_weights_is_refused(weights):
