@@ -97,3 +97,44 @@ def split(
     for (part, fold), n in places.items():
         typer.echo(f"{part} {f'fold {fold}' if fold else ''}".strip() + f": {count(n, 'photo')}")
     typer.echo(f"Written to {out or folder / 'metadata.csv'}.", err=True)
+
+
+@data_app.command("download", epilog=example("data download --out isic --query image_type:dermoscopic --count 50"))
+def download(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The data set folder to make, or to go on with.")],
+    query: Annotated[str, typer.Option("--query", help="In the ISIC archive's search language.")] = "",
+    collections: Annotated[
+        list[int] | None, typer.Option("--collection", metavar="N", help="A collection's number; repeat it.")
+    ] = None,
+    n_photos: Annotated[int, typer.Option("--count", min=1, help="At most so many photos.")] = 100,
+    api_url: Annotated[
+        str | None, typer.Option("--api-url", metavar="URL", help="Another address of the archive's interface.")
+    ] = None,
+) -> None:
+    """Download photos with diagnoses, licences and attributions from the ISIC archive; needs the internet.
+
+    Stopped and started again, it goes on. Exits with 1 when some photos could not be had.
+    """
+    from ..datasets.download import download_photos
+    from ..datasets.isic_api import API_URL, IsicApi
+
+    with progress("Downloading") as show:
+        done = download_photos(
+            out,
+            query=query,
+            collections=",".join(str(number) for number in collections or []),
+            n_photos=n_photos,
+            api=IsicApi(api_url or API_URL, attempts=5),
+            on_progress=show,
+        )
+    licences = ", ".join(f"{name} {n:,}" for name, n in sorted(done.licences.items()))
+    typer.echo(
+        f"{count(done.n_photos, 'photo')} in {out}, {done.n_fetched} fetched now. Licences: {licences or 'none'}."
+    )
+    typer.echo(
+        "Licence and attribution of each photo stand in metadata.csv. Next: data split, then data verify.", err=True
+    )
+    if done.failed:
+        shown = "; ".join(list(done.failed.values())[:3])
+        typer.echo(f"Error: {count(len(done.failed), 'photo')} could not be had: {shown} Start it again.", err=True)
+        raise typer.Exit(1)
