@@ -31,6 +31,7 @@ def melanoma_measures(table: ResultTable) -> dict[str, weighted.Measure]:
     measures = {
         "melanoma_auc": weighted.auc(is_melanoma, score),
         "melanoma_sensitivity_at_97_specificity": weighted.sensitivity_at_specificity(is_melanoma, score, SPECIFICITY),
+        "melanoma_sensitivity_at_threshold": weighted.share(table.is_above, is_melanoma),
     }
     if not table.has_classes:
         return measures

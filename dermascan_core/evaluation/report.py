@@ -133,7 +133,6 @@ def _class_measures(table: ResultTable) -> dict[Key, weighted.Measure]:
         ("summary", "balanced_accuracy"): weighted.balanced_accuracy(y_true, y_pred, n_classes=len(HAM_CODES)),
         ("summary", "accuracy"): weighted.share(y_pred == y_true),
         ("summary", "accuracy_of_most_probable"): weighted.share(is_top_true),
-        ("summary", "melanoma_sensitivity_at_threshold"): weighted.share(table.is_above, table.is_melanoma),
         ("summary", "ece"): weighted.expected_calibration_error(
             is_top_true, y_prob.max(axis=1), n_bins=N_CALIBRATION_BINS
         ),

@@ -118,6 +118,7 @@ def test_targets_whose_cancers_are_known_to_be_melanoma_have_melanomas_measures_
     metrics = _report(results)
 
     assert metrics["summary"]["melanoma_auc"]["value"] == 1.0
+    assert metrics["summary"]["melanoma_sensitivity_at_threshold"]["value"] == 1.0
     assert metrics["melanoma"]["against_nv_bkl"] is None
     assert "macro_auc" not in metrics["summary"]
     assert any("melanoma AUC: 1.0000" in line for line in summary_lines(metrics["summary"]))
