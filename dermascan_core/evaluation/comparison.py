@@ -34,7 +34,7 @@ MEASURES = {
     "ece": "calibration error",
 }
 _CLASS_MEASURES = ("precision", "sensitivity", "specificity", "f1")
-_WHICH = {"test": "test split", "folds": "five folds, held out"}
+_WHICH = {"test": "test split", "cross-validation": "folds, held out"}
 
 
 @lru_cache(maxsize=1)
@@ -48,7 +48,7 @@ def build_comparison(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     """Set measured figures beside published ones.
 
     Args:
-        evaluations: One entry an evaluation: ``which`` (test, folds) and ``metrics`` (contents of ``metrics.json``).
+        evaluations: One entry an evaluation: ``which`` (test, cross-validation) and ``metrics`` (contents of ``metrics.json``).
 
     Returns:
         ``measures`` (key -> words, those that some column has), ``ours`` (model, version, which, n, n_lesions,

@@ -37,6 +37,20 @@ def describe_evaluation(metrics: Mapping[str, Any]) -> list[str]:
         *(f"  {line}" for line in summary_lines(metrics["summary"])),
         f"A screening would refuse {abstention['refused']['share']:.1%} of the photos "
         f"and be unsure of {abstention['unsure']['share']:.1%}.",
+        *_consistency_lines(metrics),
+    ]
+
+
+def _consistency_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """Return how often photos of one lesion get one answer; nothing where too few lesions have several photos."""
+    rows = {row["dx"]: row for row in metrics.get("consistency", {}).get("rows", [])}
+    everything = rows.get("")
+    if not everything or not everything["measures"]:
+        return []
+    same = everything["measures"]
+    return [
+        f"Of {everything['n_lesions']} lesions with several photos, {same['same_class']['value']:.1%} got one class and "
+        f"{same['same_next_step']['value']:.1%} one next step."
     ]
 
 

@@ -46,13 +46,13 @@ def test_readers_context_is_shown_with_its_source():
 def test_figures_of_ours_are_those_of_the_evaluation():
     metrics = build_metrics(random_results(1, 60), MANIFEST, engine="fake", use_metadata=True, n_resamples=20)
 
-    comparison = build_comparison([{"which": "folds", "metrics": metrics}])
+    comparison = build_comparison([{"which": "cross-validation", "metrics": metrics}])
 
     (ours,) = comparison["ours"]
     assert ours["values"]["macro_auc"] == metrics["summary"]["macro_auc"]
     assert ours["values"]["melanoma_f1"] == metrics["classes"]["mel"]["f1"]
-    assert (ours["n"], ours["which"]) == (60, "folds")
-    assert "fake 0.0.1, five folds, held out" in render_comparison(comparison)
+    assert (ours["n"], ours["which"]) == (60, "cross-validation")
+    assert "fake 0.0.1, folds, held out" in render_comparison(comparison)
 
 
 @pytest.mark.parametrize("key", ["melanoma_auc", "macro_auc"])

@@ -3,6 +3,7 @@
 from dermascan_core.domain import ImageType, NextStep
 from dermascan_core.evaluation import consistency
 from dermascan_core.evaluation.report import build_metrics
+from dermascan_core.evaluation.summary import describe_evaluation
 from tests.evaluation.results_by_hand import MANIFEST, result
 
 SURE = {"mel": 0.9}
@@ -40,6 +41,20 @@ def test_lesions_that_agree_are_counted_once_each():
     }
     estimate = rows[""]["measures"]["same_class"]
     assert estimate["low"] < 0.6 < estimate["high"]
+
+
+def test_summary_says_how_many_lesions_got_one_answer():
+    results = [
+        result(f"a{i}_{j}", "mel", SURE if i or j else {}, lesion_id=f"A{i}") for i in range(10) for j in range(2)
+    ]
+
+    enough, too_few = (
+        describe_evaluation(build_metrics(some, MANIFEST, engine="fake", use_metadata=True, n_resamples=20))[-1]
+        for some in (results, results[:8])
+    )
+
+    assert enough == "Of 10 lesions with several photos, 90.0% got one class and 100.0% one next step."
+    assert too_few.startswith("A screening would refuse")
 
 
 def test_diagnosis_with_too_few_lesions_has_its_count_and_no_numbers():

@@ -13,7 +13,7 @@ from dermascan_core.evaluation.folds import write_fold_evaluation
 from dermascan_core.evaluation.stress_report import build_stress
 from dermascan_core.model.manifest import save_manifest
 from dermascan_core.services import models
-from dermascan_core.services.performance import load_agreement, load_comparison, load_stress
+from dermascan_core.services.performance import load_agreement, load_comparison, load_evaluation, load_stress
 from tests.evaluation.results_by_hand import MANIFEST, random_results
 from tests.evaluation.test_stress import MEL, NV, _stressed
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
@@ -143,7 +143,9 @@ def weights(tmp_path):
     """A weights folder whose model was measured on folds and under stress."""
     save_manifest(MANIFEST, tmp_path / "fake.json")
     folds = {str(k): random_results(k, 30, prefix=f"f{k}_") for k in range(2)}
-    write_fold_evaluation(folds, MANIFEST, out=tmp_path / "fake.evaluation" / "folds", engine="fake", use_metadata=True)
+    write_fold_evaluation(
+        folds, MANIFEST, out=tmp_path / "fake.evaluation" / "cross-validation", engine="fake", use_metadata=True
+    )
     stress = build_stress(
         [_stressed(0, "mel", MEL), _stressed(1, "nv", NV)], MANIFEST, engine="fake", seed=0, n_resamples=20
     )
@@ -155,13 +157,20 @@ def weights(tmp_path):
 def test_shipped_folds_and_stress_are_read_for_the_page(weights):
     comparison = load_comparison(weights_dir=weights)
 
-    assert [(one["model"], one["which"]) for one in comparison["ours"]] == [("fake", "folds")]
+    assert [(one["model"], one["which"]) for one in comparison["ours"]] == [("fake", "cross-validation")]
     assert load_stress("fake", weights_dir=weights)["data"]["n"] == 2
     assert load_stress("other", weights_dir=weights) is None
 
 
+def test_folds_are_read_though_other_weights_answered(weights):
+    path = weights / "fake.evaluation" / "cross-validation" / "metrics.json"
+    path.write_text(path.read_text().replace("0" * 64, "f" * 64))
+
+    assert load_evaluation("fake", "cross-validation", weights_dir=weights)["folds"]["rows"][1]["fold"] == "1"
+
+
 def test_agreement_of_the_shipped_models_is_read_for_the_page(weights):
-    agreement = load_agreement("folds", weights_dir=weights)
+    agreement = load_agreement("cross-validation", weights_dir=weights)
 
     assert [one["name"] for one in agreement["models"]] == ["fake"]
     assert agreement["n"] == 60
@@ -169,7 +178,10 @@ def test_agreement_of_the_shipped_models_is_read_for_the_page(weights):
 
 
 def test_shipped_evaluation_is_named_by_its_model(weights):
-    assert read_predictions(weights / "fake.evaluation" / "folds" / "predictions.csv").name == "fake folds"
+    assert (
+        read_predictions(weights / "fake.evaluation" / "cross-validation" / "predictions.csv").name
+        == "fake cross-validation"
+    )
 
 
 def test_stress_of_other_weights_is_refused(weights):
