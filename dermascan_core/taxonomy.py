@@ -189,6 +189,17 @@ def ham_code(code: str) -> str:
     return CLASS_BY_CODE[code].ham_code if code in CLASS_BY_CODE else code
 
 
+def target_codes(dx: str) -> tuple[str, ...]:
+    """Return the class codes that share a photo's target: one, or two for an undivided ``akiec``.
+
+    HAM10000's ``bkl`` is the archive's pigmented benign keratosis.
+
+    >>> target_codes("akiec"), target_codes("bkl"), target_codes("mel")
+    (('ak', 'scc'), ('pbk',), ('mel',))
+    """
+    return {"akiec": ("ak", "scc"), "bkl": ("pbk",), "": ()}.get(dx, (dx,))
+
+
 # Region -> the finer sites inside it. Region names are the ISIC archive's `anatom_site_general`.
 REGIONS: dict[str, tuple[str, ...]] = {
     "head/neck": ("scalp", "face", "ear", "neck"),
@@ -236,7 +247,7 @@ _SITE_ALIASES = {
     "subungual": "nail",
     "oral": "mucosa",
 }
-_UNKNOWN_WORDS = frozenset({"", "unknown", "nan", "none", "na", "n/a", "prefer not to say", "not known"})
+_UNKNOWN_WORDS = frozenset({"", "unknown", "unk", "unk", "nan", "none", "na", "n/a", "prefer not to say", "not known"})
 
 
 def is_unknown(text: object) -> bool:

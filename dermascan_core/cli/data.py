@@ -138,3 +138,21 @@ def download(
         shown = "; ".join(list(done.failed.values())[:3])
         typer.echo(f"Error: {count(len(done.failed), 'photo')} could not be had: {shown} Start it again.", err=True)
         raise typer.Exit(1)
+
+
+@data_app.command(
+    "sheet", epilog=example("data sheet ham10000 --out docs/data-sheet.md --chart docs/images/classes.png")
+)
+def sheet(
+    folder: FolderArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.md", help="The page to write.")],
+    chart: Annotated[
+        Path | None,
+        typer.Option("--chart", metavar="FILE.png", help="The chart to write; without it, beside the page."),
+    ] = None,
+) -> None:
+    """Describe a data set: counts by class, part and source, people, sites, sizes, how diagnoses were confirmed."""
+    from ..datasets.sheet import write_sheet
+
+    write_sheet(folder, out, chart=chart)
+    typer.echo(f"Written to {out}.", err=True)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def download_photos(
     for page in api.search(query, collections=collections, limit=min(n_photos, MAX_PAGE_PHOTOS)):
         part = page[: n_photos - len(found)]
         _check_space(out, [photo for photo in part if photo["isic_id"] not in there])
-        failed |= _fetch(api, part, out / "images", lambda done, first=len(found): on_progress(first + done, n_photos))
+        advance = partial(_advance, on_progress, len(found), n_photos)
+        failed |= _fetch(api, part, out / "images", advance)
         found += part
         rows |= {photo["isic_id"]: metadata_row(photo) for photo in part if photo["isic_id"] not in failed}
         if rows:
@@ -94,6 +96,10 @@ def download_photos(
         failed=failed,
         licences=dict(Counter(str(photo.get("copyright_license") or "not stated") for photo in had)),
     )
+
+
+def _advance(on_progress: Callable[[int, int], None], n_before: int, n_photos: int, n_done: int) -> None:
+    on_progress(n_before + n_done, n_photos)
 
 
 def _fetch(api: IsicApi, photos: list[dict[str, Any]], folder: Path, on_done: Callable[[int], None]) -> dict[str, str]:

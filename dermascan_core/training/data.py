@@ -24,7 +24,7 @@ from ..tables import (
     shipped_splits,
     split_sha256,
 )
-from ..taxonomy import CLASSES
+from ..taxonomy import CLASSES, target_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _join_shipped_split(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
     if not joined:
         raise DatasetError(
             "Expected columns 'split' (train or test) and 'fold' in metadata.csv, or photos of HAM10000, whose split "
-            "ships with this project. Received neither. Add the columns; keep all photos of a lesion together."
+            "ships with this project. Received neither. Make a split with: python -m dermascan_core data split --help"
         )
     return joined
 
@@ -132,20 +132,18 @@ def _refuse_leaks(photos: Sequence[LabelledPhoto]) -> None:
 
 
 def class_codes(photos: Sequence[LabelledPhoto]) -> tuple[str, ...]:
-    """Return the codes to train on, in taxonomy order: those that occur, and both halves of an undivided ``akiec``."""
-    present = {code for photo in photos for code in target_codes(photo.dx)}
-    return tuple(c.code for c in CLASSES if c.code in present)
+    """Return the codes to train on, in taxonomy order: those that occur, and both halves of an undivided ``akiec``.
 
-
-def target_codes(dx: str) -> tuple[str, ...]:
-    """Return the class codes that share a photo's target: one, or two for an undivided ``akiec``.
-
-    HAM10000's ``bkl`` is the archive's pigmented benign keratosis.
-
-    >>> target_codes("akiec"), target_codes("bkl"), target_codes("mel")
-    (('ak', 'scc'), ('pbk',), ('mel',))
+    Raises:
+        DatasetError: If all photos show one class.
     """
-    return {"akiec": ("ak", "scc"), "bkl": ("pbk",), "": ()}.get(dx, (dx,))
+    present = {code for photo in photos for code in target_codes(photo.dx)}
+    if len(present) < 2:
+        raise DatasetError(
+            f"Expected photos of at least two classes. Received {len(photos):,} photos of one class: "
+            f"{', '.join(sorted(present)) or 'none'}. There is nothing to tell apart; add photos of another class."
+        )
+    return tuple(c.code for c in CLASSES if c.code in present)
 
 
 def targets(photos: Sequence[LabelledPhoto], codes: Sequence[str]) -> npt.NDArray[np.float32]:

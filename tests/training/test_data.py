@@ -5,10 +5,11 @@ import csv
 import numpy as np
 import pytest
 
-from dermascan_core.errors import DatasetError
+from dermascan_core.domain import ImageType
+from dermascan_core.errors import DatasetError, DermaScanError
 from dermascan_core.imaging.decode import read_photo
 from dermascan_core.imaging.preprocess import PreprocessConfig, preprocess
-from dermascan_core.tables import LabelledPhoto, split_sha256
+from dermascan_core.tables import LabelledPhoto, Symptoms, split_sha256
 from dermascan_core.training.data import (
     class_codes,
     class_counts,
@@ -182,3 +183,78 @@ def test_rows_that_only_say_malignant_or_not_cannot_train(tmp_path):
 
     with pytest.raises(DatasetError, match="1 only say malignant or not"):
         load_dataset(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (
+            b"image_id,dx,split,fold\na,nv,train,0\nb,measles,train,1\n",
+            "The labels table, line 3: Expected a diagnosis such as mel, nv, bcc, ak, scc, pbk, sk, df, vasc, akiec, bkl. "
+            "Received 'measles'. Rename it in the table, or leave the row out.",
+        ),
+        (
+            b"image_id,dx,split,fold\na,nv,train,0\na,mel,train,0\n",
+            "Expected every photo once. 1 names occur more than once, such as a. "
+            "Rename them, or leave one of the data sets out.",
+        ),
+        (
+            b"image_id,dx,age_approx,split,fold\na,nv,-3,train,0\n",
+            "The labels table, line 2: Expected age in years between 0 and 120, or empty for unknown. Received -3.0. "
+            "Correct the value, or leave it empty.",
+        ),
+        (
+            "image_id,dx,note\na,nv,Präparat\n".encode("latin-1"),
+            "The labels table is not UTF-8 text (byte 24 cannot be read). Save it as 'CSV UTF-8' and try again.",
+        ),
+    ],
+    ids=["unknown class", "doubled name", "impossible age", "another encoding"],
+)
+def test_table_that_cannot_train_is_refused_in_one_sentence(table, sentence, tmp_path):
+    folder = _write(tmp_path, [_row("a", "L1"), _row("b", "L2")])
+    (folder / "metadata.csv").write_bytes(table)
+
+    with pytest.raises(DermaScanError) as error:
+        load_dataset(folder)
+
+    assert str(error.value) == sentence
+
+
+def test_ages_that_are_not_known_are_no_fault(tmp_path):
+    folder = _write(tmp_path, [_row("a", "L1") | {"age_approx": age} for age in ("nan",)])
+
+    (photo,) = load_dataset(folder).photos
+
+    assert photo.metadata.age_approx is None
+
+
+def test_photos_of_one_class_teach_nothing():
+    with pytest.raises(DatasetError) as error:
+        class_codes([LabelledPhoto("a", "nv", False), LabelledPhoto("b", "nv", False)])
+
+    assert str(error.value) == (
+        "Expected photos of at least two classes. Received 2 photos of one class: nv. "
+        "There is nothing to tell apart; add photos of another class."
+    )
+
+
+def test_photos_carry_how_they_were_taken_and_what_the_person_noticed(tmp_path):
+    rows = [
+        _row("a", "L1") | {"image_type": "clinical: close-up", "itch": "yes", "bleed": "False", "grew": "UNK"},
+        _row("b", "L2") | {"image_type": "dermoscopic"},
+        _row("c", "L3"),
+    ]
+
+    phone, scope, unsaid = load_dataset(_write(tmp_path, rows)).photos
+
+    assert [p.image_type for p in (phone, scope, unsaid)] == [ImageType.CLINICAL, ImageType.DERMOSCOPIC, None]
+    assert phone.symptoms == Symptoms(itch=True, bleed=False)
+    assert scope.symptoms == Symptoms()
+
+
+@pytest.mark.real_data
+def test_real_split_of_ham10000_is_the_one_that_ships(data_dir):
+    dataset = load_dataset(data_dir / "ham10000")
+
+    assert dataset.is_shipped_split
+    assert len(dataset.photos) == 8990
