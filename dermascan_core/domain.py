@@ -76,6 +76,9 @@ class Metadata:
         high_sun_exposure: Whether there were blistering sunburns, or years of outdoor work, or sunbeds.
         immunosuppressed: Whether medicines or illness weaken the person's defences.
         fitzpatrick_skin_type: 1 to 6.
+        image_type: How the photo was taken.
+        itch, grew, hurt, changed, bleed: What the person noticed of the lesion, as PAD-UFES-20 asks it.
+        elevation: Whether the lesion is raised.
 
     Raises:
         MetadataError: If a value cannot be true.
@@ -90,6 +93,13 @@ class Metadata:
     high_sun_exposure: bool | None = None
     immunosuppressed: bool | None = None
     fitzpatrick_skin_type: int | None = None
+    image_type: ImageType | None = None
+    itch: bool | None = None
+    grew: bool | None = None
+    hurt: bool | None = None
+    changed: bool | None = None
+    bleed: bool | None = None
+    elevation: bool | None = None
 
     def __post_init__(self) -> None:
         _check_range("age in years", self.age_approx, AGE_RANGE_YEARS)
@@ -119,8 +129,8 @@ def metadata_from_row(row: Mapping[str, Any], *, problems: list[str] | None = No
         row: Column -> text. Read columns: ``age_approx`` or ``age``; ``sex`` or ``gender``;
             ``anatom_site_general``, ISIC 2020's ``anatom_site_general_challenge``, ``localization``, ``anatom_site``
             or ``region``;
-            ``clin_size_long_diam_mm``; ``fitzpatrick_skin_type`` or PAD-UFES-20's ``fitspatrick``;
-            the history columns by their own names.
+            ``clin_size_long_diam_mm``; ``fitzpatrick_skin_type`` or PAD-UFES-20's ``fitspatrick``; ``image_type``;
+            the history and symptom columns by their own names.
         problems: Where given, a wrong cell does not take the others down: it counts as unknown, and a sentence goes
             in here.
 
@@ -149,6 +159,7 @@ def metadata_from_row(row: Mapping[str, Any], *, problems: list[str] | None = No
 
 
 HISTORY_FIELDS = ("personal_hx_skin_cancer", "family_hx_skin_cancer", "high_sun_exposure", "immunosuppressed")
+SYMPTOM_FIELDS = ("itch", "grew", "hurt", "changed", "bleed", "elevation")
 
 
 def _number(what: str, text: str) -> float:
@@ -164,6 +175,14 @@ def _skin_type(text: str) -> int:
     value = _number("Fitzpatrick skin type (1 to 6)", text)
     _check_range("Fitzpatrick skin type", value, (1, 6))  # before int(), which cannot take infinity
     return int(value)
+
+
+def _image_type(text: str) -> ImageType | None:
+    """Read the ISIC archive's words; "clinical: close-up" and its crops of total-body photos are clinical alike."""
+    word = text.lower().replace("-", " ").split(":")[0].strip()
+    if word in ("dermoscopic", "dermoscopy"):
+        return ImageType.DERMOSCOPIC
+    return ImageType.CLINICAL if word in ("clinical", "tbp tile", "overview") else None
 
 
 def _yes_no(what: str, text: str) -> bool:
@@ -182,7 +201,8 @@ _CELLS: dict[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {
     ),
     "clin_size_long_diam_mm": (("clin_size_long_diam_mm",), partial(_number, "lesion size in mm")),
     "fitzpatrick_skin_type": (("fitzpatrick_skin_type", "fitspatrick"), _skin_type),
-    **{name: ((name,), partial(_yes_no, name)) for name in HISTORY_FIELDS},
+    "image_type": (("image_type",), _image_type),
+    **{name: ((name,), partial(_yes_no, name)) for name in (*HISTORY_FIELDS, *SYMPTOM_FIELDS)},
 }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dermascan_core.domain import Metadata, metadata_from_row
+from dermascan_core.domain import SYMPTOM_FIELDS, ImageType, Metadata, metadata_from_row
 from dermascan_core.errors import MetadataError
 from dermascan_core.taxonomy import parse_site
 
@@ -37,3 +37,23 @@ def test_wrong_cell_stops_where_no_problems_are_collected(column, cell):
 )
 def test_untested_sites_are_known_by_their_everyday_names(site, ours):
     assert parse_site(site) == ours
+
+
+@pytest.mark.parametrize(
+    ("cell", "image_type"),
+    [
+        ("dermoscopic", ImageType.DERMOSCOPIC),
+        ("clinical: close-up", ImageType.CLINICAL),
+        ("TBP tile: close-up", ImageType.CLINICAL),
+        ("RCM: macroscopic", None),
+        ("", None),
+    ],
+)
+def test_image_type_is_read_as_the_archive_writes_it(cell, image_type):
+    assert metadata_from_row({"image_type": cell}).image_type == image_type
+
+
+@pytest.mark.parametrize("name", SYMPTOM_FIELDS)
+def test_symptoms_are_read_by_pads_own_columns(name):
+    assert metadata_from_row({name: "True"}) == Metadata(**{name: True})
+    assert metadata_from_row({name: "UNK"}) == Metadata()

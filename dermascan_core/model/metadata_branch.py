@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..domain import HISTORY_FIELDS, Metadata
+from ..domain import HISTORY_FIELDS, SYMPTOM_FIELDS, ImageType, Metadata
 from ..taxonomy import REGION_OF, REGIONS, SITES
 
 # Every field the branch can encode, with its number of columns.
@@ -21,6 +21,8 @@ FIELD_WIDTHS: dict[str, int] = {
     "anatom_site": len(REGIONS) + 1 + len(SITES),
     "clin_size_long_diam_mm": 2,
     **dict.fromkeys(HISTORY_FIELDS, 3),
+    "image_type": 3,
+    **dict.fromkeys(SYMPTOM_FIELDS, 3),
 }
 
 
@@ -72,6 +74,8 @@ def _encode_field(name: str, metadata: Metadata) -> npt.NDArray[np.float32]:
         return np.array([np.clip(np.log(value / 6.0), -2, 2) if known else 0, known], np.float32)
     if name == "sex":
         return _one_hot(("female", "male", None).index(value), 3)
+    if name == "image_type":
+        return _one_hot((ImageType.DERMOSCOPIC, ImageType.CLINICAL, None).index(value), 3)
     if name == "anatom_site":
         return _encode_site(value)
     return _one_hot((True, False, None).index(value), 3)

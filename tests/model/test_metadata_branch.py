@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dermascan_core.domain import Metadata
+from dermascan_core.domain import ImageType, Metadata
 from dermascan_core.model.metadata_branch import FIELD_WIDTHS, MetadataEncoder
 from dermascan_core.taxonomy import REGIONS, SITES
 
@@ -37,7 +37,7 @@ def test_site_that_no_training_photo_shows_counts_as_unknown():
 @pytest.mark.parametrize("name", [n for n in FIELD_WIDTHS if n not in ("age_approx", "sex", "anatom_site")])
 def test_field_without_training_data_has_no_column(name):
     encoder = MetadataEncoder(("age_approx", "sex", "anatom_site"))
-    values = {"clin_size_long_diam_mm": 12.0}
+    values = {"clin_size_long_diam_mm": 12.0, "image_type": ImageType.CLINICAL}
     known = dataclasses.replace(Metadata(), **{name: values.get(name, True)})
 
     assert np.array_equal(encoder.encode([known]), encoder.encode([Metadata()]))
@@ -51,7 +51,8 @@ def test_encoder_refuses_a_field_it_does_not_know():
     assert str(error.value) == (
         "Invalid value received for argument `fields`. Expected some of ['age_approx', 'sex', 'anatom_site', "
         "'clin_size_long_diam_mm', 'personal_hx_skin_cancer', 'family_hx_skin_cancer', 'high_sun_exposure', "
-        "'immunosuppressed']. Received: ['biopsed']"
+        "'immunosuppressed', 'image_type', 'itch', 'grew', 'hurt', 'changed', 'bleed', 'elevation']. "
+        "Received: ['biopsed']"
     )
 
 
@@ -59,3 +60,9 @@ def test_width_is_the_number_of_columns():
     encoder = MetadataEncoder(tuple(FIELD_WIDTHS))
 
     assert encoder.encode([Metadata(age_approx=30, high_sun_exposure=False)]).shape == (1, encoder.width)
+
+
+def test_image_type_is_three_columns():
+    encoded = MetadataEncoder(("image_type",)).encode([Metadata(image_type=t) for t in (*ImageType, None)])
+
+    assert encoded.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
