@@ -1,4 +1,4 @@
-"""Commands that make models: train, cross-validate, join-folds, release."""
+"""Commands that make models: train, cross-validate, join-folds, release, rebuild."""
 
 from __future__ import annotations
 
@@ -174,3 +174,59 @@ def _say_measures(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
         typer.echo(f"On {which}:")
         for line in summary_lines(metrics["summary"]):
             typer.echo(f"  {line}")
+
+
+@app.command(
+    epilog=example("rebuild dermascan --data ham10000 --runs runs --pretrained mobilenet_v2=mobilenet_v2.weights.h5")
+)
+def rebuild(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A release that ships; see: models.")],
+    data: Annotated[list[Path], typer.Option("--data", metavar="DIR", help="A data set; repeatable.")],
+    runs: Annotated[Path, typer.Option("--runs", metavar="DIR", help="Keeps a run for each recipe and fold.")],
+    pretrained: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pretrained", metavar="BACKBONE=FILE", help="Local starting weights; repeatable. Without: downloaded."
+        ),
+    ] = None,
+    folds: Annotated[
+        list[int] | None,
+        typer.Option("--fold", metavar="K", help="Train only this fold and stop before the release; repeatable."),
+    ] = None,
+    weights_dir: Annotated[
+        Path | None, typer.Option("--weights-dir", metavar="DIR", help="Where it goes; default: weights/.")
+    ] = None,
+    card: Annotated[Path | None, typer.Option("--card", metavar="FILE", help="Also write the model card.")] = None,
+    external: Annotated[list[Path] | None, typer.Option(help="Another archive to measure too; repeatable.")] = None,
+) -> None:
+    """Make a release again from photos: train its recipes on every fold, join, calibrate, measure. Days on a laptop.
+
+    Goes on where it was stopped; releases that share recipes share their runs.
+    """
+    from ..services.models import WEIGHTS_DIR
+    from ..training import rebuild as making
+
+    if name not in making.RELEASES:
+        raise typer.BadParameter(f"Expected one of {', '.join(making.RELEASES)}. Received '{name}'.", param_hint="NAME")
+    starts = dict(one.split("=", 1) for one in pretrained or [] if "=" in one)
+    if len(starts) < len(pretrained or []):
+        raise typer.BadParameter("Expected BACKBONE=FILE.", param_hint="--pretrained")
+    log_to_terminal()
+    with stages() as show:
+        manifest = making.rebuild(
+            name,
+            making.RELEASES[name],
+            data=data,
+            runs=runs,
+            weights_dir=weights_dir or WEIGHTS_DIR,
+            pretrained=starts,
+            folds=folds,
+            card=card,
+            external=external,
+            on_progress=show,
+        )
+    if manifest is None:
+        typer.echo(f"Folds {', '.join(map(str, folds or []))} are trained. Without --fold the release is made.")
+        return
+    typer.echo(f"sha256 {manifest.sha256}")
+    _say_measures(manifest.metrics)

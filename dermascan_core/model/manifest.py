@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..domain import ImageType
 from ..errors import WeightsError
 from ..imaging.preprocess import PreprocessConfig
 from ..taxonomy import CLASS_BY_CODE, HAM_CODES, ham_code
@@ -26,7 +27,10 @@ DECISION_FIELDS = (
     "threshold",
     "conformal",
     "n_views",
+    "clinical",
 )
+# What a model that was trained on photos without a dermatoscope too decides differently for them.
+CLINICAL_FIELDS = ("class_shares", "sampling_shares", "temperature", "threshold", "threshold_rule", "conformal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Manifest:
         metrics: Evaluation name -> measures with intervals, as ``evaluate`` wrote them.
         licence: Terms of the weights.
         sha256: Of the weights file.
+        clinical: ``CLINICAL_FIELDS`` for photos of a phone or camera, where the model learnt from such; else None.
     """
 
     name: str
@@ -72,6 +77,18 @@ class Manifest:
     data: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    clinical: Mapping[str, Any] | None = None
+
+    def as_for(self, image_type: ImageType | None) -> Manifest:
+        """Return what holds for photos of this type: other shares, temperature, threshold and sets for clinical ones.
+
+        A model that learnt from dermoscopic photos alone answers every type alike.
+        """
+        if image_type is not ImageType.CLINICAL or self.clinical is None:
+            return self
+        own = {name: self.clinical[name] for name in CLINICAL_FIELDS}
+        shares = {name: tuple(own[name]) for name in ("class_shares", "sampling_shares")}
+        return replace(self, **(own | shares), clinical=None)
 
     @property
     def ham_shares(self) -> dict[str, float]:
@@ -104,7 +121,7 @@ def load_manifest(path: Path) -> Manifest:
     found = data.get("format") if isinstance(data, dict) else type(data).__name__
     if found != FORMAT:
         raise WeightsError(f"Expected manifest format {FORMAT} in '{path.name}'. Received {found}. Update the program.")
-    names = {name for name in Manifest.__slots__ if name not in ("data", "training", "metrics")}
+    names = {name for name in Manifest.__slots__ if name not in ("data", "training", "metrics", "clinical")}
     if missing := sorted(names - set(data)):
         raise WeightsError(f"The manifest '{path.name}' lacks {', '.join(missing)}. Restore it from the release.")
     try:
@@ -118,6 +135,12 @@ def load_manifest(path: Path) -> Manifest:
             f"The manifest '{path.name}' cannot be understood: {error}. Restore it from the release."
         ) from error
     _check(manifest, path)
+    if manifest.clinical is not None:
+        if missing := sorted(set(CLINICAL_FIELDS) - set(manifest.clinical)):
+            raise WeightsError(
+                f"The manifest '{path.name}' lacks {', '.join(missing)} of its clinical part. Restore it from the release."
+            )
+        _check(manifest.as_for(ImageType.CLINICAL), path)
     return manifest
 
 

@@ -25,6 +25,7 @@ from .averaging import RunningAverage
 from .data import Dataset
 
 Array = npt.NDArray[np.floating]
+_PHOTOS_AT_ONCE = 8  # with eight views each: 64 squares keep the cores busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +153,24 @@ def view_logits(
         Two arrays (n_photos, 8 * n_members, n_classes), the members' views one after the other.
     """
     engine = KerasEngine(join_members(members, input_px=squares.shape[1]))
-    known, unknown = encoder.encode(metadata), np.repeat(encoder.encode([Metadata()]), N_VIEWS, axis=0)
-    told, untold = [], []
-    for index, square in enumerate(squares):
-        images = make_views(np.asarray(square)).astype(np.float32)
-        looks = engine.run(images, np.repeat(known[index : index + 1], N_VIEWS, axis=0))
-        told.append(np.concatenate([logits for logits, _, _ in looks]))
-        untold.append(
-            np.concatenate(
-                [h.logits(embedding, unknown) for (_, embedding, _), h in zip(looks, engine.heads, strict=True)]
-            )
-        )
-        on_progress(index + 1, len(squares))
+    known, unknown = (np.repeat(encoder.encode(rows), N_VIEWS, axis=0) for rows in (metadata, [Metadata()]))
+    told: list[Array] = []
+    untold: list[Array] = []
+    for start in range(0, len(squares), _PHOTOS_AT_ONCE):
+        # The last batch is filled up with its last photo: another shape would compile the network once more.
+        chosen = np.minimum(np.arange(start, start + _PHOTOS_AT_ONCE), len(squares) - 1)
+        n_new = min(_PHOTOS_AT_ONCE, len(squares) - start)
+        images = np.concatenate([make_views(np.asarray(squares[i])) for i in chosen]).astype(np.float32)
+        rows = (chosen[:, None] * N_VIEWS + np.arange(N_VIEWS)).ravel()
+        looks = engine.run(images, known[rows])
+        blind = [
+            head.logits(embedding, np.tile(unknown, (_PHOTOS_AT_ONCE, 1)))
+            for (_, embedding, _), head in zip(looks, engine.heads, strict=True)
+        ]
+        for into, members_logits in ((told, [logits for logits, _, _ in looks]), (untold, blind)):
+            by_photo = [one.reshape(_PHOTOS_AT_ONCE, N_VIEWS, -1) for one in members_logits]
+            into.extend(np.concatenate(by_photo, axis=1)[:n_new])
+        on_progress(start + n_new, len(squares))
     return np.stack(told), np.stack(untold)
 
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from dermascan_core.domain import ImageType
 from dermascan_core.errors import WeightsError
 from dermascan_core.model.manifest import file_sha256, load_manifest, save_manifest
 from tests.fakes import fake_manifest
@@ -81,3 +82,48 @@ def test_file_sha256_of_known_bytes(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
 
     assert file_sha256(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def _clinical(**changes):
+    manifest = fake_manifest()
+    own = {
+        "class_shares": [1 / 8] * 8,
+        "sampling_shares": [1 / 8] * 8,
+        "temperature": 2.0,
+        "threshold": 0.4,
+        "threshold_rule": "of phone photos",
+        "conformal": {level: dict(limits) for level, limits in manifest.conformal.items()},
+    }
+    return own | changes
+
+
+def test_photos_of_a_phone_are_judged_by_their_own_settings(path):
+    _change(path, clinical=_clinical())
+    manifest = load_manifest(path)
+
+    clinical = manifest.as_for(ImageType.CLINICAL)
+
+    assert (clinical.temperature, clinical.threshold, clinical.class_shares[0]) == (2.0, 0.4, 1 / 8)
+    assert manifest.as_for(ImageType.DERMOSCOPIC) is manifest
+    assert manifest.as_for(None) is manifest
+    assert fake_manifest().as_for(ImageType.CLINICAL) == fake_manifest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"temperature": 0}, "holds the temperature 0"), ({"class_shares": [1.0]}, r"holds 8 codes, but \[1, 8\] shares")],
+)
+def test_clinical_settings_that_contradict_themselves_stop_loading(path, changes, message):
+    _change(path, clinical=_clinical(**changes))
+
+    with pytest.raises(WeightsError, match=message):
+        load_manifest(path)
+
+
+def test_clinical_settings_are_whole(path):
+    own = _clinical()
+    del own["conformal"]
+    _change(path, clinical=own)
+
+    with pytest.raises(WeightsError, match=r"lacks conformal of its clinical part"):
+        load_manifest(path)

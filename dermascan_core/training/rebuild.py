@@ -1,0 +1,151 @@
+"""The releases that ship, as data, and the one way to make each from photos: train its recipes, join, measure."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ..model.manifest import Manifest
+from . import cross_validate as cv
+from .data import Dataset, load_dataset
+from .presets import PRESETS, Preset
+from .publish import publish_release
+from .release import make_release
+
+RELEASE_FOLD = 0  # what ships was trained on the other folds, so that its own figures can be compared with theirs
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRecipe:
+    """How a release is made.
+
+    Attributes:
+        members: Presets whose probabilities it averages.
+        teachers: Presets whose mean answer its members learn from; they are trained first.
+    """
+
+    members: tuple[str, ...]
+    teachers: tuple[str, ...] = ()
+
+
+RELEASES: dict[str, ReleaseRecipe] = {
+    "dermascan-large": ReleaseRecipe(("inception_v3", "mobilenet_v2")),
+    "dermascan": ReleaseRecipe(("student",), teachers=("inception_v3", "mobilenet_v2")),
+    "nasnet_mobile": ReleaseRecipe(("nasnet_mobile",), teachers=("inception_v3", "mobilenet_v2")),
+}
+
+
+def rebuild(
+    name: str,
+    recipe: ReleaseRecipe,
+    *,
+    data: Path | Sequence[Path],
+    runs: Path,
+    weights_dir: Path,
+    pretrained: Mapping[str, str] | None = None,
+    folds: Sequence[int] | None = None,
+    card: Path | None = None,
+    external: Sequence[Path] | None = None,
+    on_progress: Progress = lambda what, done, total: None,
+) -> Manifest | None:
+    """Train what a release needs, fold by fold, then ship and measure it. Goes on where it was stopped.
+
+    Args:
+        name: Of the release.
+        recipe: Its members and teachers.
+        data: The data set folders.
+        runs: Gets one cross-validation a preset (``runs/PRESET/fold-K``); releases share them.
+        weights_dir: Where the release goes.
+        pretrained: Backbone -> local file of starting weights; others are as their presets say.
+        folds: Train only these and stop there, so that folds can be spread over days or machines; None trains all and
+            makes the release.
+        card: Where its model card goes.
+        external: Other archives to measure too.
+        on_progress: Called with (what, done, total).
+
+    Returns:
+        The manifest with all figures; None when only some folds were asked for.
+    """
+    dataset = load_dataset(data)
+    present = sorted({int(p.fold) for p in dataset.part(split="train")})
+    for fold in present if folds is None else folds:
+        for preset_name in (*recipe.teachers, *recipe.members):
+            _run_fold(
+                preset_name,
+                recipe,
+                fold,
+                dataset=dataset,
+                data=data,
+                runs=runs,
+                pretrained=pretrained or {},
+                on_progress=partial(_say, on_progress, f"{preset_name}, "),
+            )
+    if folds is not None:
+        return None
+    make_release(
+        [runs / member / f"fold-{RELEASE_FOLD}" for member in recipe.members],
+        data=data,
+        name=name,
+        weights_dir=weights_dir,
+        on_progress=on_progress,
+    )
+    pooled = cv.join_recipes([cv.read_folds(runs / member) for member in recipe.members])
+    cv.write_pooled(
+        pooled, dataset, name=name, out=weights_dir / f"{name}.evaluation", on_progress=partial(_say, on_progress, "")
+    )
+    return publish_release(
+        name, data=data, weights_dir=weights_dir, card=card, external=external, on_progress=on_progress
+    )
+
+
+def _run_fold(
+    preset_name: str,
+    recipe: ReleaseRecipe,
+    fold: int,
+    *,
+    dataset: Dataset,
+    data: Path | Sequence[Path],
+    runs: Path,
+    pretrained: Mapping[str, str],
+    on_progress: Progress,
+) -> None:
+    preset = with_teachers(PRESETS[preset_name], recipe, preset_name, fold, runs=runs)
+    start = pretrained.get(preset.backbone)
+    cv.run_folds(
+        preset if start is None else replace(preset, pretrained=start),
+        dataset=dataset,
+        data=data,
+        out=runs / preset_name,
+        folds=[fold],
+        on_progress=on_progress,
+    )
+
+
+def with_teachers(preset: Preset, recipe: ReleaseRecipe, preset_name: str, fold: int, *, runs: Path) -> Preset:
+    """Return a member's recipe with its teachers' runs of the same fold: none of them saw what validates it."""
+    if preset_name in recipe.teachers or not recipe.teachers:
+        return preset
+    return replace(preset, teacher=",".join(str(runs / teacher / f"fold-{fold}") for teacher in recipe.teachers))
+
+
+def _say(on_progress: Progress, prefix: str, what: str, done: int, total: int) -> None:
+    on_progress(prefix + what, done, total)
+
+
+def keep_answers(runs: Path, to: Path) -> list[Path]:
+    """Copy every fold's answers out of the runs, which are large: enough to pool and join them later.
+
+    Returns:
+        The files written, ``to/PRESET/fold-K/validation.npz``.
+    """
+    written = []
+    for path in sorted(runs.glob(f"*/fold-*/{cv.FOLD_FILE}")):
+        target = to / path.relative_to(runs)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        written.append(target)
+    return written
