@@ -64,7 +64,7 @@ def evaluate_photos(
         out: Folder; made if need be.
         use_metadata: Whether to tell the model age, sex and site.
         split: Name of the split, for the record.
-        image_type: How the photos were taken; decides the next step's wording only.
+        image_type: How the photos were taken, where the labels table does not say; a clinical one is never calm.
         on_progress: Called with (done, total) after each batch.
 
     Raises:
@@ -173,6 +173,7 @@ def _predict_batch(
     use_metadata: bool,
     image_type: ImageType,
 ) -> list[PhotoResult]:
+    types = [photo.image_type or image_type for photo in photos]
     told = [p.metadata if use_metadata else Metadata() for p in photos]
     readable = [(one.square, row) for one, row in zip(prepared, told, strict=True) if one.square is not None]
     outputs: list[PhotoOutput] = []
@@ -180,8 +181,8 @@ def _predict_batch(
         outputs = predictor.predict(np.stack([square for square, _ in readable]), [row for _, row in readable])
     waiting = iter(outputs)
     return [
-        judge_output(photo, one, row, None if one.square is None else next(waiting), image_type)
-        for photo, one, row in zip(photos, prepared, told, strict=True)
+        judge_output(photo, one, row, None if one.square is None else next(waiting), taken)
+        for photo, one, row, taken in zip(photos, prepared, told, types, strict=True)
     ]
 
 

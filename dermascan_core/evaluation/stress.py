@@ -103,7 +103,7 @@ def stress_photos(
         seed: Of the damages.
         single_view: The same model without averaging over views (``n_views`` 1); None leaves single views out.
         use_metadata: Whether to tell the model age, sex and site.
-        image_type: How the photos were taken.
+        image_type: How the photos were taken, where the labels table does not say.
         on_progress: Called with (done, total).
 
     Raises:
@@ -119,7 +119,8 @@ def stress_photos(
             for photo, one in zip(some, prepared, strict=True):
                 if one is not None:
                     told = photo.metadata if use_metadata else Metadata()
-                    stressed.append(_answer(predictor, single_view, photo, one, told, image_type))
+                    taken = photo.image_type or image_type
+                    stressed.append(_answer(predictor, single_view, photo, one, told, taken))
             on_progress(min(start + len(some), len(photos)), len(photos))
     if not stressed:
         raise DatasetError(

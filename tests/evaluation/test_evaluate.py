@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 
-from dermascan_core.domain import Metadata
+from dermascan_core.domain import ImageType, Metadata
 from dermascan_core.errors import DatasetError, OutputError
 from dermascan_core.evaluation.evaluate import evaluate_photos
 from dermascan_core.evaluation.results import predictions_csv
@@ -173,6 +173,15 @@ def test_without_metadata_the_model_is_told_nothing(labelled, tmp_path):
     told, untold = (float(_rows(tmp_path / name)[2]["p_mel"]) for name in ("with", "without"))
     assert told == pytest.approx(untold + 0.1, abs=1e-6)
     assert _metrics(tmp_path / "without")["data"]["use_metadata"] is False
+
+
+def test_table_that_says_how_a_photo_was_taken_beats_the_option(labelled, tmp_path):
+    photos, files = labelled
+    mixed = [replace(photos[0], image_type=ImageType.CLINICAL), *photos[1:]]
+
+    done = evaluate_photos(FakePredictor(), mixed, files, out=tmp_path / "out", image_type=ImageType.DERMOSCOPIC)
+
+    assert [result.image_type for result in done.results] == [ImageType.CLINICAL, *[ImageType.DERMOSCOPIC] * 11]
 
 
 def test_targets_alone_give_the_malignant_measures_only(labelled, tmp_path):
