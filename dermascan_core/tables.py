@@ -257,9 +257,14 @@ def photo_from_row(row: dict[str, str], *, key: str, wrong_cells: list[str] | No
 
 
 def _image_type(row: dict[str, str]) -> ImageType | None:
-    """Return how a photo was taken, from the ISIC archive's wording; every photo of PAD-UFES-20 is of a phone."""
+    """Return how a photo was taken, from the ISIC archive's wording.
+
+    Two archives need no word: every photo of HAM10000 is dermoscopy, every photo of PAD-UFES-20 is of a phone.
+    """
     text = row.get("image_type", "").lower()
     if is_unknown(text):
+        if row.get("lesion_id", "").startswith("HAM_"):
+            return ImageType.DERMOSCOPIC
         return ImageType.CLINICAL if "diagnostic" in row and "img_id" in row else None
     return ImageType.DERMOSCOPIC if text.startswith("dermoscop") else ImageType.CLINICAL
 

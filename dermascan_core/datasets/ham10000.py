@@ -23,7 +23,7 @@ from ..taxonomy import is_unknown
 VIEW_PX = (200, 150)
 COLUMNS = (
     *("image_id", "lesion_id", "dx", "dx_isic2019", "dx_type", "age_approx", "sex", "localization"),
-    *("split", "fold"),
+    *("image_type", "split", "fold", "source", "licence"),
 )
 _METADATA_NAMES = ("HAM10000_metadata", "HAM10000_metadata.csv", "HAM10000_metadata.tab")
 _PHOTO_NAME = re.compile(r"(ISIC_\d{7})\.jpe?g", re.IGNORECASE)
@@ -177,8 +177,11 @@ def _row(row: Mapping[str, str], split: Mapping[str, str], dx_isic2019: str) -> 
         "age_approx": known(row["age"]).removesuffix(".0"),
         "sex": known(row["sex"]),
         "localization": known(row["localization"]),
+        "image_type": "dermoscopic",
         "split": split["split"],
         "fold": split["fold"],
+        "source": "HAM10000",
+        "licence": "CC-BY-NC",
     }
 
 

@@ -56,8 +56,11 @@ def test_view_is_the_photo_at_a_third_with_the_archives_table_and_the_split(arch
         "age_approx": "45",
         "sex": "male",
         "localization": "trunk",
+        "image_type": "dermoscopic",
         "split": "train",
         "fold": "4",
+        "source": "HAM10000",
+        "licence": "CC-BY-NC",
     }
     assert (rows[1]["age_approx"], rows[1]["sex"], rows[1]["localization"], rows[1]["split"]) == ("", "", "", "test")
     with Image.open(tmp_path / "out" / "images" / "ISIC_0024306.jpg") as image:
