@@ -14,10 +14,12 @@ import numpy as np
 
 from ..errors import TrainingError
 from ..evaluation.experiments import make_record
+from ..model.dual_branch import classifier
 from .averaging import RunningAverage
 from .optimizers import optimizer_state, served_weights
 from .presets import Preset
 from .run_folder import append_epoch, read_epochs, read_state, write_checkpoint, write_json, write_whole
+from .sampling import BalancedBatches
 from .schedules import Plateau
 from .validation import Validation, answering
 
@@ -32,7 +34,7 @@ class Course:
         out: The run's folder.
         preset: The recipe.
         record: ``run.json``.
-        network: That trains.
+        network: That trains; ``core`` is it without a mask head, weight for weight what ``serving`` is.
         serving: The same network in float32; holds what is validated and kept.
         validation: The fold held out.
         first_averaged_epoch: 1-based; this epoch and all later ones enter the average.
@@ -46,9 +48,22 @@ class Course:
     validation: Validation
     first_averaged_epoch: int
     answering: keras.Model = field(init=False)
+    core: keras.Model = field(init=False)
 
     def __post_init__(self) -> None:
-        self.answering = answering(self.serving)
+        self.answering, self.core = answering(self.serving), classifier(self.network)
+
+
+class EpochStart(keras.callbacks.Callback):
+    """Brings the batches to the epoch that begins: Keras also counts the pass by which it looks at their shapes."""
+
+    def __init__(self, batches: BalancedBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Draw this epoch's photos."""
+        self.batches.go_to(epoch)
 
 
 class EpochEnd(keras.callbacks.Callback):
@@ -71,7 +86,7 @@ class EpochEnd(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Validate, write, and decide whether to go on. ``epoch`` counts from 0."""
         course, out, optimizer = self.course, self.course.out, self.model.optimizer
-        weights = served_weights(course.network, optimizer)
+        weights = served_weights(course.core, optimizer)
         course.serving.set_weights(weights)
         if not all(np.isfinite(w).all() for w in weights):
             raise TrainingError(

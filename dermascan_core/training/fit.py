@@ -6,12 +6,10 @@ end in ``callbacks``.
 
 from __future__ import annotations
 
-import logging
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +20,32 @@ import numpy.typing as npt
 from .. import __version__
 from ..errors import DatasetError, TrainingError
 from ..evaluation.experiments import measures_of
-from ..imaging.preprocess import PreprocessConfig
-from ..model.dual_branch import build_dual_branch
-from ..model.metadata_branch import FIELD_WIDTHS, MetadataEncoder
-from ..tables import LabelledPhoto
-from .callbacks import Course, EpochEnd, has_waited_enough, restore_network, tensorboard, write_result
-from .data import Dataset, class_codes, class_counts, load_dataset, load_squares, targets
-from .optimizers import make_optimizer, optimizer_state, restore_optimizer
+from .callbacks import Course, EpochEnd, EpochStart, has_waited_enough, restore_network, tensorboard, write_result
+from .data import class_counts, targets
+from .distill import Teacher, with_teacher
+from .features import embed
+from .optimizers import optimizer_state, restore_optimizer
+from .pipeline import as_tf_data
 from .presets import PRESETS, Preset
-from .run_folder import check_start, read_checkpoint, read_state, sole_trainer, start
-from .sampling import make_batches, seen_shares
+from .run_folder import check_start, read_checkpoint, read_state, sole_trainer, start, write_json, write_whole
+from .run_setup import (
+    RunData,
+    build_network,
+    compile_for,
+    make_training_batches,
+    make_validation,
+    read_run_data,
+    read_squares,
+    read_teachers,
+)
+from .run_setup import known_fields as known_fields
+from .run_setup import split_fold as split_fold
+from .sampling import BalancedBatches
 from .schedules import make_schedule
+from .smote import refit_head
 from .stages import Stage, open_layers, plan_stages
-from .validation import Validation
 
-_logger = logging.getLogger(__name__)
-_MIN_KNOWN_SHARE = 0.05  # a field known for fewer training photos than this has no path into the network
+_BEFORE_SMOTE = "best-before-smote.keras"
 Progress = Callable[[str, int, int], None]
 
 
@@ -48,28 +56,6 @@ class RunResult:
     out: Path
     best_epoch: int
     best: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class RunData:
-    """A data set as one recipe sees it.
-
-    Attributes:
-        training, validation: The photos of both parts.
-        codes: Class codes, in the order of the logits.
-        encoder: Of the metadata branch.
-        class_shares: Of the training photos, array (n_classes,).
-        seen_shares: Of what the loss sees, which the answers are corrected back from.
-        dataset: Where the files are.
-    """
-
-    dataset: Dataset
-    training: list[LabelledPhoto]
-    validation: list[LabelledPhoto]
-    codes: tuple[str, ...]
-    encoder: MetadataEncoder
-    class_shares: npt.NDArray[np.float64]
-    seen_shares: npt.NDArray[np.float64]
 
 
 def train(
@@ -108,10 +94,13 @@ def train(
     check_start(out, record, resume=resume)
     state = read_state(out) if resume else {"epoch": 0}
     keras.utils.set_random_seed(preset.seed)
+    teachers = read_teachers(preset, run_data, fold)
     network = build_network(preset, run_data, is_fresh=not state["epoch"])
     start(out, record)
     with sole_trainer(out):
-        return _train_in(out, preset, run_data, record, network, cache or out / "cache", final_views, on_progress)
+        return _train_in(
+            out, preset, run_data, record, network, teachers, cache or out / "cache", final_views, on_progress
+        )
 
 
 def _train_in(
@@ -120,77 +109,36 @@ def _train_in(
     run_data: RunData,
     record: dict[str, Any],
     network: keras.Model,
+    teachers: Sequence[Teacher],
     cache: Path,
     final_views: int,
     on_progress: Progress,
 ) -> RunResult:
+    _undo_smote(out)
     squares = read_squares(preset, run_data, cache_dir=cache, on_progress=on_progress)
+    last_epoch = preset.warmup_epochs + preset.epochs
     course = Course(
         out=out,
         preset=preset,
         record=record,
         network=network,
-        serving=build_network(preset, run_data, is_fresh=False, precision="float32"),
+        serving=build_network(preset, run_data, is_fresh=False, is_served=True),
         validation=make_validation(run_data, squares["validation"]),
-        first_averaged_epoch=preset.warmup_epochs + preset.epochs - preset.average_epochs + 1,
+        # A head that is fitted again belongs to one epoch's features, not to a mean's.
+        first_averaged_epoch=last_epoch + 1 if preset.smote else last_epoch - preset.average_epochs + 1,
     )
-    first_epoch = int(read_state(out)["epoch"])
-    batches = make_training_batches(preset, run_data, squares["training"], first_epoch=first_epoch)
-    _run_stages(course, batches)
+    batches = make_training_batches(
+        preset, run_data, squares["training"], network, difficulty_file=out / "difficulty.bin", on_progress=on_progress
+    )
+    if len(batches) == 0:
+        raise DatasetError(
+            f"Expected at least {preset.batch_size} training photos, one batch. Received {record['n_train']}. "
+            "Give more photos, or a smaller batch_size."
+        )
+    _run_stages(course, run_data, batches, teachers)
+    _write_final(course, run_data, squares["training"], final_views)
     final = read_state(out)
-    _write_final(course, final, final_views)
     return RunResult(out, int(final["best_epoch"]), final["best"])
-
-
-def read_run_data(preset: Preset, data: Path | Sequence[Path], fold: int) -> RunData:
-    """Read the tables and part them.
-
-    Raises:
-        DatasetError: If the data leak, are empty, or have no such fold.
-    """
-    dataset = load_dataset(data)
-    if dataset.missing:
-        _logger.warning("%d rows of the table have no photo and are left out", len(dataset.missing))
-    training, validation = split_fold(dataset, fold)
-    codes = class_codes(training)
-    shares = _shares(training, codes)
-    return RunData(
-        dataset=dataset,
-        training=training,
-        validation=validation,
-        codes=codes,
-        encoder=MetadataEncoder(known_fields(training)),
-        class_shares=shares,
-        seen_shares=seen_shares(preset, shares * len(training)),
-    )
-
-
-def split_fold(dataset: Dataset, fold: int) -> tuple[list[LabelledPhoto], list[LabelledPhoto]]:
-    """Return (training photos, validation photos) of the ``train`` split; the fold validates.
-
-    Raises:
-        DatasetError: If either part is empty.
-    """
-    photos = dataset.part(split="train")
-    folds = sorted({p.fold for p in photos})
-    parts = ([p for p in photos if p.fold != str(fold)], [p for p in photos if p.fold == str(fold)])
-    if not all(parts):
-        raise DatasetError(f"Expected one of the folds {', '.join(folds)} of the train split. Received fold {fold}.")
-    return parts
-
-
-def known_fields(photos: list[LabelledPhoto]) -> tuple[str, ...]:
-    """Return the metadata fields that enough training photos carry."""
-    return tuple(
-        name
-        for name in FIELD_WIDTHS
-        if np.mean([getattr(p.metadata, name) is not None for p in photos]) >= _MIN_KNOWN_SHARE
-    )
-
-
-def _shares(photos: list[LabelledPhoto], codes: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    counts = targets(photos, codes).sum(axis=0, dtype=np.float64)
-    return np.asarray(counts / counts.sum())
 
 
 def changed_fields(preset: Preset, base: str) -> dict[str, Any]:
@@ -222,103 +170,8 @@ def _make_record(
     }
 
 
-def build_network(preset: Preset, run_data: RunData, *, is_fresh: bool, precision: str = "") -> keras.Model:
-    """Build a recipe's network.
-
-    Args:
-        preset: The recipe.
-        run_data: Whose classes and metadata it answers for.
-        is_fresh: Whether it starts from the recipe's weights; else they are random, to be replaced.
-        precision: A dtype policy other than the recipe's.
-    """
-    with _dtype_policy(precision or preset.precision):
-        return build_dual_branch(
-            preset.backbone,
-            input_px=preset.input_px,
-            metadata_width=run_data.encoder.width,
-            n_classes=len(run_data.codes),
-            pretrained=preset.pretrained if is_fresh and preset.pretrained != "none" else None,
-            dropout=preset.dropout,
-        )
-
-
-@contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    """Keras' policy is global; what is built afterwards must not inherit a run's."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def read_squares(
-    preset: Preset, run_data: RunData, *, cache_dir: Path, on_progress: Progress = lambda what, done, total: None
-) -> dict[str, npt.NDArray[np.uint8]]:
-    """Return the squares of the ``training`` and the ``validation`` photos, kept in a folder."""
-    config = PreprocessConfig(
-        preset.input_px, preset.detail_px, tuple(name for name in preset.steps.split(",") if name)
-    )
-    return {
-        name: load_squares(
-            run_data.dataset, photos, config, cache_dir=cache_dir, on_progress=partial(on_progress, name)
-        )
-        for name, photos in (("training", run_data.training), ("validation", run_data.validation))
-    }
-
-
-def make_validation(run_data: RunData, squares: npt.NDArray[np.uint8]) -> Validation:
-    """Return the fold held out, ready to be measured."""
-    return Validation(
-        squares,
-        run_data.encoder.encode([p.metadata for p in run_data.validation]),
-        targets(run_data.validation, run_data.codes),
-        codes=run_data.codes,
-        class_shares=run_data.class_shares,
-        sampling_shares=run_data.seen_shares,
-    )
-
-
-def make_training_batches(
-    preset: Preset, run_data: RunData, squares: npt.NDArray[np.uint8], *, first_epoch: int = 0
-) -> keras.utils.PyDataset:
-    """Return the training part's batches from an epoch on; what they hold follows from seed and epoch alone."""
-    return make_batches(
-        preset,
-        squares,
-        targets(run_data.training, run_data.codes),
-        [p.metadata for p in run_data.training],
-        encoder=run_data.encoder,
-        first_epoch=first_epoch,
-    )
-
-
-def compile_for(model: keras.Model, preset: Preset, learning_rate: Any) -> None:
-    """Give a model the recipe's optimizer and loss.
-
-    Args:
-        model: Whose frozen layers are frozen already.
-        preset: The recipe.
-        learning_rate: From ``schedules.make_schedule``.
-    """
-    model.compile(
-        optimizer=make_optimizer(preset, learning_rate),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=preset.label_smoothing),
-        metrics=["accuracy"],
-        # XLA on a CPU makes depthwise convolutions crawl; on an accelerator Keras decides.
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
-    )
-    model.optimizer.build(model.trainable_variables)
-
-
-def _run_stages(course: Course, batches: keras.utils.PyDataset) -> None:
+def _run_stages(course: Course, run_data: RunData, batches: BalancedBatches, teachers: Sequence[Teacher]) -> None:
     preset, network = course.preset, course.network
-    if len(batches) == 0:
-        raise DatasetError(
-            f"Expected at least {preset.batch_size} training photos, one batch. Received {course.record['n_train']}. "
-            "Give more photos, or a smaller batch_size."
-        )
     state = read_state(course.out)
     first, optimizer_before = int(state["epoch"]), {}
     if first:
@@ -332,14 +185,25 @@ def _run_stages(course: Course, batches: keras.utils.PyDataset) -> None:
             continue
         open_layers(network, stage.open_share, train_batch_norm=preset.train_batch_norm)
         model = keras.Model(network.inputs, network.outputs)  # compiled apart, so that the network stays plain
-        compile_for(model, preset, _learning_rate(preset, stage, n_batches=len(batches)))
+        if teachers:
+            with_teacher(
+                model,
+                teachers,
+                preset,
+                codes=run_data.codes,
+                sampling_shares=run_data.seen_shares,
+                metadata_fields=run_data.encoder.fields,
+            )
+        rate = _learning_rate(preset, stage, n_batches=len(batches))
+        compile_for(model, preset, rate, shares=run_data.drawn_shares)
         is_interrupted = first > stage.first_epoch
         restore_optimizer(model.optimizer, network, optimizer_before if is_interrupted or stage.goes_on else {})
         model.fit(
-            batches,
+            as_tf_data(batches, preset) if preset.pipeline == "tf_data" else batches,
             initial_epoch=first,
             epochs=stage.last_epoch,
-            callbacks=[EpochEnd(course, can_stop=not stage.is_warmup), *tensorboard(course.out)],
+            shuffle=False,  # the batches are drawn in a random order of their own, which a resumed run repeats
+            callbacks=[EpochStart(batches), EpochEnd(course, can_stop=not stage.is_warmup), *tensorboard(course.out)],
             verbose=1 if sys.stderr.isatty() else 2,
         )
         optimizer_before = optimizer_state(model.optimizer, network)
@@ -353,14 +217,51 @@ def _learning_rate(preset: Preset, stage: Stage, *, n_batches: int) -> Any:
     return make_schedule(preset.schedule, preset.learning_rate, n_steps=preset.epochs * n_batches)
 
 
-def _write_final(course: Course, state: dict[str, Any], final_views: int) -> None:
-    measures = {"1": measures_of(state["best"])}
-    if final_views > 1:
-        best = keras.saving.load_model(course.out / "best.keras", compile=False)
+def _write_final(course: Course, run_data: RunData, squares: npt.NDArray[np.uint8], final_views: int) -> None:
+    """Fit the head again where the recipe says so, measure what is kept, and close the record."""
+    best = keras.saving.load_model(course.out / "best.keras", compile=False)
+    best_epoch = measures_of(read_state(course.out)["best"])
+    measures = {"1": best_epoch}
+    if course.preset.smote:
+        shares = _refit_head(best, course.preset, run_data, squares)
+        course.validation.shares = (course.validation.shares[0], shares)
         course.serving.set_weights(best.get_weights())
-        found = course.validation.measure(course.answering, n_views=final_views)
-        measures[str(final_views)] = measures_of(found)
+        _keep_refitted(course, shares)
+        measures = {"1": measures_of(read_state(course.out)["best"]), "before_smote": best_epoch}
+    if final_views > 1:
+        course.serving.set_weights(best.get_weights())
+        measures[str(final_views)] = measures_of(course.validation.measure(course.answering, n_views=final_views))
     write_result(course.out, course.record, is_finished=True, measures=measures)
+
+
+def _refit_head(
+    network: keras.Model, preset: Preset, run_data: RunData, squares: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float64]:
+    known = run_data.encoder.encode([p.metadata for p in run_data.training])
+    labels = targets(run_data.training, run_data.codes)
+    features = embed(network, squares, known)
+    return refit_head(network, features, labels, preset.seed, label_smoothing=preset.label_smoothing)
+
+
+def _keep_refitted(course: Course, shares: npt.NDArray[np.float64]) -> None:
+    """Put the network with its new head in the best epoch's place, and keep that for a run that goes on."""
+    out, state = course.out, read_state(course.out)
+    before = (out / "best.keras").read_bytes()
+    write_whole(out / _BEFORE_SMOTE, lambda partial: partial.write_bytes(before))
+    write_whole(out / "best.keras", course.serving.save)
+    # What the released answers are corrected back from.
+    write_json(out / "run.json", {**course.record, "sampling_shares": shares.tolist()})
+    measured = course.validation.measure(course.answering)
+    write_json(out / "state.json", {**state, "best": measured, "best_before_smote": state["best"]})
+
+
+def _undo_smote(out: Path) -> None:
+    """Bring the best epoch back, as a resumed run knows it; its head is fitted again at the end."""
+    if (out / _BEFORE_SMOTE).is_file():
+        state = read_state(out)
+        state["best"] = state.pop("best_before_smote", state["best"])
+        write_json(out / "state.json", state)
+        os.replace(out / _BEFORE_SMOTE, out / "best.keras")
 
 
 def use_deterministic_operations() -> None:

@@ -19,8 +19,8 @@ import numpy as np
 from ..errors import TrainingError
 from ..evaluation.files import prepare_folder, write_file
 from ..evaluation.line_plot import draw_lines
-from .fit import build_network, compile_for, make_training_batches, read_run_data, read_squares
 from .presets import Preset
+from .run_setup import build_network, compile_for, make_training_batches, read_run_data, read_squares
 from .stages import open_layers
 
 _SMOOTHING = 0.9  # of the running loss
@@ -78,10 +78,12 @@ def find_learning_rate(
     network = build_network(preset, run_data, is_fresh=True)
     prepare_folder(out)
     squares = read_squares(preset, run_data, cache_dir=out / "cache", on_progress=on_progress)
-    batches = make_training_batches(preset, run_data, squares["training"])
+    batches = make_training_batches(
+        preset, run_data, squares["training"], network, difficulty_file=out / "difficulty.bin", on_progress=on_progress
+    )
     open_layers(network, 1.0, train_batch_norm=preset.train_batch_norm)
     model = keras.Model(network.inputs, network.outputs)
-    compile_for(model, preset, lowest)
+    compile_for(model, preset, lowest, shares=run_data.drawn_shares)
     found = run_range_test(
         model, _repeat(batches, n_batches), n_batches=n_batches, lowest=lowest, highest=highest,
         on_batch=lambda done: on_progress("batches", done, n_batches),

@@ -11,6 +11,7 @@ import csv
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +23,8 @@ import numpy.typing as npt
 from ..errors import DatasetError, OutputError
 from ..evaluation.files import prepare_folder
 
-try:
+if sys.platform != "win32":  # Windows has no such locks: there, nobody stops a second process
     import fcntl
-except ImportError:  # Windows has no such locks: there, nobody stops a second process
-    fcntl = None  # type: ignore[assignment]
 
 _logger = logging.getLogger(__name__)
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -103,7 +102,7 @@ def wait_until_free(out: Path) -> None:
 
 
 def _lock(descriptor: int, *, is_waiting: bool) -> bool:
-    if fcntl is None:
+    if sys.platform == "win32":
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if is_waiting else fcntl.LOCK_NB))

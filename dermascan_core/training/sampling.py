@@ -222,6 +222,11 @@ class BalancedBatches(keras.utils.PyDataset):
         self.epoch += 1
         self._draw()
 
+    def go_to(self, epoch: int) -> None:
+        """Draw an epoch, counted from 0."""
+        self.epoch = epoch
+        self._draw()
+
     def __len__(self) -> int:
         return len(self.order) // self.plan.batch_size
 
