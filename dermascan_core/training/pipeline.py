@@ -16,24 +16,12 @@ from .sampling import BalancedBatches
 MAX_CACHE_BYTES = 3 * 2**30
 
 
-class NextEpoch(keras.callbacks.Callback):
-    """Moves the batches on when an epoch ends; Keras itself does so only for its own data sets."""
-
-    def __init__(self, batches: BalancedBatches) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Draw the next epoch."""
-        self.batches.on_epoch_end()
-
-
 def as_tf_data(batches: BalancedBatches, preset: Preset) -> Any:
     """Return a ``tf.data.Dataset`` that holds, in every epoch, exactly what the batches hold.
 
     Stages: cache (squares are read into memory once), shuffle (the epoch's seeded draw, so that a resumed run repeats
     it), map (each photo augmented by itself, several at a time), batch (and mix), prefetch. Every new pass holds the
-    epoch at which the batches then are: hand ``NextEpoch(batches)`` to ``fit`` as a callback, and ``shuffle=False``.
+    epoch at which the batches then are (``BalancedBatches.go_to``): Keras moves on only its own data sets by itself.
 
     Args:
         batches: From ``sampling.make_batches``.
