@@ -28,7 +28,7 @@ from .metrics import (
 )
 from .overlap import training_overlap
 from .results import LEVELS, PhotoResult, ResultTable, make_table
-from .subgroups import MIN_MALIGNANT, MIN_PHOTOS, find_subgroups, subgroup_measures
+from .subgroups import MIN_BENIGN, MIN_MALIGNANT, MIN_PHOTOS, find_subgroups, subgroup_measures
 
 SCHEMA = 1
 TARGET_SENSITIVITY = 0.95
@@ -96,6 +96,7 @@ def build_metrics(
         "groups": {
             "min_n": MIN_PHOTOS,
             "min_n_malignant": MIN_MALIGNANT,
+            "min_n_benign": MIN_BENIGN,
             "rows": [
                 subgroup.to_dict() | {"measures": _pick(estimates, "groups", subgroup.kind, subgroup.name) or None}
                 for subgroup in subgroups

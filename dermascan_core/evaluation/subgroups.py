@@ -16,6 +16,7 @@ from .results import PhotoResult, ResultTable
 
 MIN_PHOTOS = 20
 MIN_MALIGNANT = 5
+MIN_BENIGN = 5
 UNKNOWN = "unknown"
 _AGE_BANDS = ((0, 30, "under 30"), (30, 45, "30 to 44"), (45, 60, "45 to 59"), (60, 75, "60 to 74"))
 _OLDEST = "75 and over"
@@ -112,16 +113,18 @@ def find_subgroups(table: ResultTable) -> list[Subgroup]:
 
 
 def subgroup_measures(table: ResultTable, subgroup: Subgroup) -> dict[str, weighted.Measure]:
-    """Return the measures of a subgroup; none when it is too small."""
+    """Return the measures of a subgroup; none when it is too small.
+
+    With fewer than ``MIN_BENIGN`` photos that are not malignant, those that need them are left out.
+    """
     if subgroup.is_too_small:
         return {}
     members = subgroup.members
     malignant, is_above = table.is_malignant[members], table.is_above[members]
-    measures = {
-        "malignant_auc": weighted.auc(malignant, table.p_malignant[members]),
-        "sensitivity_at_threshold": weighted.share(is_above, malignant),
-        "specificity_at_threshold": weighted.share(~is_above, ~malignant),
-    }
+    measures = {"sensitivity_at_threshold": weighted.share(is_above, malignant)}
+    if (~malignant).sum() >= MIN_BENIGN:
+        measures["malignant_auc"] = weighted.auc(malignant, table.p_malignant[members])
+        measures["specificity_at_threshold"] = weighted.share(~is_above, ~malignant)
     if table.has_classes:
         y_true, y_pred = table.y_true[members], table.y_pred[members]
         measures["accuracy"] = weighted.share(y_true == y_pred)

@@ -117,6 +117,17 @@ def test_group_with_too_few_cases_has_its_size_and_no_numbers():
     }
 
 
+@pytest.mark.parametrize(("n_benign", "is_measured"), [(4, False), (5, True)])
+def test_group_with_hardly_a_benign_photo_has_a_sensitivity_alone(n_benign, is_measured):
+    women = [_result(f"w{i}", "nv" if i < n_benign else "mel", 0.5, metadata=Metadata(sex="female")) for i in range(20)]
+
+    (group,) = [g for g in _report(women)["groups"]["rows"] if g["kind"] == "sex"]
+
+    assert group["measures"]["sensitivity_at_threshold"]["value"] == 1.0
+    assert ("malignant_auc" in group["measures"]) is is_measured
+    assert ("specificity_at_threshold" in group["measures"]) is is_measured
+
+
 def test_prediction_sets_are_measured_for_each_class():
     metrics = _report([_result("a", "mel", 0.9), _result("b", "mel", 0.01), _result("c", "nv", 0.5)])
 
