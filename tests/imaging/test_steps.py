@@ -165,3 +165,35 @@ class TestSwitches:
             "Invalid value received for argument `names`. "
             "Expected ['hair', 'glare', 'colour', 'clahe', 'sharpen']. Received: 'magic'"
         )
+
+
+class TestOnTheNetworksSquare:
+    """A step that a training preset names sees squares of 160 px, in training and in every view of serving."""
+
+    @pytest.fixture
+    def square(self) -> np.ndarray:
+        photo = make_example("red-bump")
+        return np.asarray(cv2.resize(photo[:450, :450], (160, 160), interpolation=cv2.INTER_AREA))
+
+    @pytest.mark.parametrize("name", list(STEPS))
+    def test_step_gives_the_same_pixels_every_time(self, name: str, square: np.ndarray) -> None:
+        first = STEPS[name].apply(square)
+
+        assert all(np.array_equal(STEPS[name].apply(square.copy()), first) for _ in range(3))
+
+    @pytest.mark.parametrize("name", list(STEPS))
+    def test_step_does_not_blow_up_a_cameras_noise(self, name: str, square: np.ndarray) -> None:
+        noise = np.random.default_rng(0).normal(0, 1.5, square.shape)
+        noisy = np.clip(np.round(square + noise), 0, 255).astype(np.uint8)
+
+        gap = mean_difference(STEPS[name].apply(noisy), STEPS[name].apply(square))
+
+        assert gap < 5 * mean_difference(noisy, square)
+
+    @pytest.mark.parametrize("name", list(STEPS))
+    def test_step_does_nearly_the_same_to_a_turned_square(self, name: str, square: np.ndarray) -> None:
+        upright = STEPS[name].apply(square)
+
+        for turns in (1, 2, 3):
+            turned = STEPS[name].apply(np.ascontiguousarray(np.rot90(square, turns)))
+            assert mean_difference(np.rot90(turned, -turns), upright) < 2.5
