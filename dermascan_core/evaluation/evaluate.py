@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,10 @@ def _predict_batch(
     image_type: ImageType,
 ) -> list[PhotoResult]:
     types = [photo.image_type or image_type for photo in photos]
-    told = [p.metadata if use_metadata else Metadata() for p in photos]
+    told = [
+        replace(p.metadata if use_metadata else Metadata(), image_type=taken)
+        for p, taken in zip(photos, types, strict=True)
+    ]
     readable = [(one.square, row) for one, row in zip(prepared, told, strict=True) if one.square is not None]
     outputs: list[PhotoOutput] = []
     if readable:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -118,8 +118,8 @@ def stress_photos(
             prepared = pool.map(lambda photo: _prepare(files.get(photo.image_id), photo.image_id, config, seed), some)
             for photo, one in zip(some, prepared, strict=True):
                 if one is not None:
-                    told = photo.metadata if use_metadata else Metadata()
                     taken = photo.image_type or image_type
+                    told = replace(photo.metadata if use_metadata else Metadata(), image_type=taken)
                     stressed.append(_answer(predictor, single_view, photo, one, told, taken))
             on_progress(min(start + len(some), len(photos)), len(photos))
     if not stressed:

@@ -99,9 +99,12 @@ class EnginePredictor:
     def _predict_one(self, square: npt.NDArray[np.uint8], metadata: Metadata, *, explain: bool) -> PhotoOutput:
         n_views = self.manifest.n_views
         images = make_views(square, n_views).astype(np.float32)
-        known, unknown = (np.repeat(self._encoder.encode([m]), n_views, axis=0) for m in (metadata, Metadata()))
+        # How a photo was taken is seen, not told: it stays known when everything else is withheld.
+        withheld = Metadata(image_type=metadata.image_type)
+        known, unknown = (np.repeat(self._encoder.encode([m]), n_views, axis=0) for m in (metadata, withheld))
         looks = self._engine.run(images, known)
-        prediction = make_prediction(np.concatenate([logits for logits, _, _ in looks]), self.manifest)
+        settings = self.manifest.as_for(metadata.image_type)
+        prediction = make_prediction(np.concatenate([logits for logits, _, _ in looks]), settings)
         heat_maps = {}
         if explain:
             heat_maps = {
@@ -115,7 +118,7 @@ class EnginePredictor:
                 if self._indices(code)
             }
         blind = [h.logits(embedding, unknown) for (_, embedding, _), h in zip(looks, self._engine.heads, strict=True)]
-        without = make_prediction(np.concatenate(blind), self.manifest)
+        without = make_prediction(np.concatenate(blind), settings)
         same = np.array_equal(known, unknown)
         features = np.concatenate([embedding.mean(axis=0) for _, embedding, _ in looks])
         return PhotoOutput(prediction, prediction if same else without, features, heat_maps)

@@ -122,8 +122,26 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
     report("Asking the model about", 0.5)
     config = predictor.manifest.preprocess
     square = preprocess(rgb, replace(config, steps=config.steps + task.steps), crop=crop)
-    output = predictor.predict(square[np.newaxis], [task.metadata], explain=task.explain)[0]
+    output = predictor.predict(square[np.newaxis], [_told(task)], explain=task.explain)[0]
     return _answered(task, output, quality, started, crop=crop, square=square)
+
+
+def _told(task: _PhotoTask) -> Metadata:
+    """What a network may be told: beside the metadata, how the photo was taken and what the person noticed.
+
+    "Hurts or itches" and "new and growing" are two things in one question: only a no answers both, only a yes the second.
+    """
+    answers = task.answers
+    calm = False if answers.painful is False else None
+    return replace(
+        task.metadata,
+        image_type=task.image_type,
+        changed=answers.changing,
+        bleed=answers.bleeding,
+        itch=calm,
+        hurt=calm,
+        grew=True if answers.new else None,
+    )
 
 
 def _crop_too_small(crop: CropBox) -> Reason:

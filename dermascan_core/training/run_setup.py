@@ -99,11 +99,13 @@ def split_fold(dataset: Dataset, fold: int) -> tuple[list[LabelledPhoto], list[L
 
 
 def known_fields(photos: list[LabelledPhoto]) -> tuple[str, ...]:
-    """Return the metadata fields that enough training photos carry."""
+    """Return the metadata fields that enough training photos carry; the image type only where it differs."""
+    has_both_types = len({p.metadata.image_type for p in photos}) > 1
     return tuple(
         name
         for name in FIELD_WIDTHS
         if np.mean([getattr(p.metadata, name) is not None for p in photos]) >= _MIN_KNOWN_SHARE
+        and (name != "image_type" or has_both_types)
     )
 
 

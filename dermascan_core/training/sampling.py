@@ -305,11 +305,13 @@ def _rank_within(classes: npt.NDArray[np.integer], difficulty: npt.NDArray[np.fl
 def drop_metadata(metadata: Metadata, *, drop_all: float, drop_field: float, rng: np.random.Generator) -> Metadata:
     """Return the metadata with answers withheld at random, so that every subset, none included, is learnt.
 
-    A site is also coarsened to its region at times: the ISIC archive often knows no more.
+    How the photo was taken is never withheld: who asks the network always knows it. A site is also coarsened to its
+    region at times: the ISIC archive often knows no more.
     """
     if rng.random() < drop_all:
-        return Metadata()
+        return Metadata(image_type=metadata.image_type)
     dropped: dict[str, Any] = {f.name: None for f in fields(Metadata) if rng.random() < drop_field}
+    dropped.pop("image_type", None)
     if metadata.anatom_site in REGION_OF and "anatom_site" not in dropped and rng.random() < 0.25:
         dropped["anatom_site"] = REGION_OF[metadata.anatom_site]
     return replace(metadata, **dropped)

@@ -17,7 +17,8 @@ def calibrate_logits(logits: Array, *, temperature: float, class_shares: Array, 
     Args:
         logits: Array (..., n_classes) from a network trained on the sampling mix.
         temperature: Divides the logits; above 1 softens.
-        class_shares, sampling_shares: Arrays (n_classes,), each summing to 1.
+        class_shares, sampling_shares: Arrays (n_classes,), each summing to 1. A class with a share of 0 in either was
+            not there to be learnt: its probability is 0.
 
     Returns:
         Array (..., n_classes); rows sum to 1.
@@ -29,7 +30,9 @@ def calibrate_logits(logits: Array, *, temperature: float, class_shares: Array, 
     ...                  sampling_shares=np.array([0.5, 0.5])).round(2).tolist()
     [0.9, 0.1]
     """
-    scores = np.asarray(logits, np.float64) / temperature + np.log(class_shares) - np.log(sampling_shares)
+    known = (np.asarray(class_shares) > 0) & (np.asarray(sampling_shares) > 0)
+    ratio = np.divide(class_shares, sampling_shares, out=np.ones(known.shape), where=known)
+    scores = np.where(known, np.asarray(logits, np.float64) / temperature + np.log(ratio), -np.inf)
     scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(scores / scores.sum(axis=-1, keepdims=True))
 

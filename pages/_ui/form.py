@@ -162,13 +162,14 @@ def read_metadata(form: Any) -> Metadata:
         MetadataError: If a value cannot be true.
     """
     sex = form.get(SEX_KEY)
+    history: dict[str, Any] = {name: _yes_no(form.get(key)) for name, key in HISTORY_KEYS.items()}
     return Metadata(
         age_approx=form.get(AGE_KEY),
         sex=None if sex == "unsaid" else sex,
         anatom_site=form.get(SITE_KEY),
         clin_size_long_diam_mm=form.get(SIZE_KEY),
         fitzpatrick_skin_type=form.get(SKIN_KEY),
-        **{name: _yes_no(form.get(key)) for name, key in HISTORY_KEYS.items()},
+        **history,
     )
 
 
