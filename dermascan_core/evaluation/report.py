@@ -27,7 +27,7 @@ from .metrics import (
     squared_distance,
 )
 from .overlap import training_overlap
-from .results import LEVELS, PhotoResult, ResultTable, make_table
+from .results import LEVELS, PhotoResult, ResultTable, make_table, only_image_type
 from .subgroups import MIN_BENIGN, MIN_MALIGNANT, MIN_PHOTOS, find_subgroups, subgroup_measures
 
 SCHEMA = 1
@@ -62,6 +62,7 @@ def build_metrics(
         Plain data, ready for JSON; None stands for what is undefined.
     """
     table = make_table(results)
+    manifest = manifest.as_for(only_image_type(results))
     subgroups = find_subgroups(table)
     measures = measures_of(table)
     for subgroup in subgroups:

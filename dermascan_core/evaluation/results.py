@@ -102,6 +102,12 @@ def make_table(results: Sequence[PhotoResult]) -> ResultTable:
     )
 
 
+def only_image_type(results: Sequence[PhotoResult]) -> ImageType | None:
+    """Return how the photos were taken where all were taken alike: it decides which threshold answered."""
+    types = {result.image_type for result in results}
+    return types.pop() if len(types) == 1 else None
+
+
 def probability_columns(codes: Sequence[str]) -> list[str]:
     """Return the ``p_`` columns: HAM10000's seven, then the model's finer classes, in taxonomy order.
 

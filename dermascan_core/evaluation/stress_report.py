@@ -21,7 +21,7 @@ from .damage import CLEAN, DETAIL_PX, SMALL_CHANGES, STRESSES, Damage
 from .evaluate import each_once
 from .files import prepare_folder, write_file
 from .intervals import LEVEL, N_RESAMPLES, SEED, Estimate, bootstrap
-from .results import ResultTable, make_table
+from .results import ResultTable, make_table, only_image_type
 from .stress import StressedPhoto, sample_photos, stress_photos
 from .stress_plots import draw_stress_plots
 from .subgroups import MIN_MALIGNANT
@@ -114,6 +114,7 @@ def build_stress(
         Plain data, ready for JSON; None stands for what is undefined.
     """
     clean = _table(stressed, CLEAN)
+    manifest = manifest.as_for(only_image_type(clean.results))
     has_views = bool(stressed[0].view_steps)
     low = _low_contrast(stressed, clean)
     measures: dict[Key, weighted.Measure] = {

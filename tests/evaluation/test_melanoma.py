@@ -1,15 +1,20 @@
 """Melanoma's own measures and the macro averages against scikit-learn, on random answers and on tables done by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sklearn.metrics as sk
 
+from dermascan_core.domain import ImageType
 from dermascan_core.evaluation.melanoma import SCORE_OF_THREE
 from dermascan_core.evaluation.report import build_metrics
 from dermascan_core.evaluation.results import make_table
 from dermascan_core.evaluation.summary import summary_lines
+from dermascan_core.model.manifest import CLINICAL_FIELDS
 from dermascan_core.taxonomy import HAM_CODES
 from tests.evaluation.results_by_hand import MANIFEST, random_results, result
+from tests.fakes import fake_manifest
 
 
 def _report(results):
@@ -136,3 +141,17 @@ def test_without_a_melanoma_nothing_is_claimed():
 
     assert metrics["summary"]["melanoma_sensitivity_at_97_specificity"]["value"] is None
     assert metrics["melanoma"]["against_all"]["at_97_specificity"] is None
+
+
+def test_threshold_told_is_the_one_that_answered_for_photos_of_this_kind():
+    clinical = {name: getattr(MANIFEST, name) for name in CLINICAL_FIELDS} | {"threshold": 0.7}
+    manifest = fake_manifest(threshold=0.3, clinical=clinical)
+    photos = [result("a", "mel", {"mel": 0.5}), result("b", "nv", {"mel": 0.1})]
+    of_a_phone = [replace(one, image_type=ImageType.CLINICAL) for one in photos]
+
+    thresholds = [
+        build_metrics(some, manifest, engine="fake", use_metadata=True, n_resamples=20)["model"]["threshold"]
+        for some in (photos, of_a_phone, [photos[0], of_a_phone[1]])
+    ]
+
+    assert thresholds == [0.3, 0.7, 0.3]
