@@ -7,6 +7,7 @@ import streamlit as st
 from dermascan_core.domain import Answers, ImageType, Metadata, Screening
 from dermascan_core.errors import DermaScanError, MetadataError
 from dermascan_core.imaging.examples import EXAMPLES, Example, example_png
+from dermascan_core.services import models
 from dermascan_core.services.intake import take_in
 from dermascan_core.services.screening import screen_lesion
 from dermascan_core.triage.wording import Voice
@@ -14,7 +15,7 @@ from pages._ui import case as cases
 from pages._ui import explain, form, photos, result
 from pages._ui.case import Case
 from pages._ui.frame import failures_told, link_page, page_frame, scroll_to_top
-from pages._ui.model import get_predictor, shipped_evaluation
+from pages._ui.model import choose_model, get_predictor, shipped_evaluation
 
 _SCROLL_KEY = "scroll_to_result"
 
@@ -56,10 +57,11 @@ def _ask(case: Case, voice: Voice) -> None:
     form.ask_metadata()
     with st.expander("Imaging steps to try (optional)", icon=":material/tune:"):
         explain.ask_steps()
+    model_name = choose_model(voice, key="screening_model")
     form.remember_form(case)
 
     if st.button("Check this spot", type="primary", width="stretch", key="check", icon=":material/search:"):
-        _check(case, answers, image_type)
+        _check(case, answers, image_type, model_name)
     if not case.is_empty:
         st.button("Start over and delete all of this", on_click=cases.start_over, key="start_over", type="tertiary")
 
@@ -90,14 +92,14 @@ def _use_example(case: Case, example: Example) -> None:
     form.fill_form(case)
     case.photos = [take_in(f"{example.key}.png", example_png(example.key))]
     case.example_title = example.title
-    _check(case, example.answers, example.image_type)
+    _check(case, example.answers, example.image_type, models.DEFAULT_MODEL)
 
 
 def _show_example_mark(case: Case) -> None:
     st.info(f"{case.example_title}. Its answer means nothing for anyone's skin.", icon=":material/science:")
 
 
-def _check(case: Case, answers: Answers, image_type: ImageType | None) -> None:
+def _check(case: Case, answers: Answers, image_type: ImageType | None, model_name: str) -> None:
     if not case.photos:
         st.error("Add a photo of the spot first (part 2).")
         return
@@ -110,7 +112,7 @@ def _check(case: Case, answers: Answers, image_type: ImageType | None) -> None:
         st.error(f"{error} You find it in part 3.")
         return
     try:
-        _screen(case, answers, image_type, metadata)
+        _screen(case, answers, image_type, metadata, model_name)
     except DermaScanError as error:
         st.error(str(error))
         return
@@ -120,7 +122,7 @@ def _check(case: Case, answers: Answers, image_type: ImageType | None) -> None:
     st.rerun()
 
 
-def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metadata) -> None:
+def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metadata, model_name: str) -> None:
     with st.status("Getting the model ready", expanded=True) as status:
         bar = st.progress(0.0)
 
@@ -128,7 +130,7 @@ def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metad
             status.update(label=sentence)
             bar.progress(share, text=sentence)
 
-        predictor = get_predictor()
+        predictor = get_predictor(model_name)
         steps = tuple(case.form.get(form.STEPS_KEY, ()))
         photos_now = tuple(case.photos)
         crops = [case.hand_crops.get(photo.sha256) for photo in photos_now]
@@ -169,7 +171,7 @@ def _show_result(case: Case, voice: Voice) -> None:
     if case.screening_with_steps is not None:
         steps = tuple(case.form.get(form.STEPS_KEY, ()))
         explain.show_steps_effect(screening, case.screening_with_steps, steps, voice)
-    result.show_limits(screening, manifest, shipped_evaluation(), voice)
+    result.show_limits(screening, manifest, shipped_evaluation(manifest.name), voice)
     with st.expander("What you told", icon=":material/list:"):
         told = form.describe_form(screening.metadata, screening.answers)
         st.markdown("\n".join(f"- {line}" for line in told) or "Nothing.")

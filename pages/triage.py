@@ -16,7 +16,7 @@ from dermascan_core.services.worklist import SAMPLE_METADATA_CSV, WorklistRow, w
 from dermascan_core.tables import photo_key
 from dermascan_core.triage.wording import BARS_CAPTION, PHONE_NOT_TESTED, Voice, class_name, step_title
 from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
-from pages._ui.model import get_predictor
+from pages._ui.model import choose_model, get_predictor
 from pages._ui.photos import PHOTO_TYPES, ask_image_type
 
 _BATCH_KEY = "triage_items"
@@ -40,9 +40,10 @@ def show_page() -> None:
         "Metadata table (CSV, optional): image, age, sex, localization", type=["csv", "txt", "tsv"], key="triage_table"
     )
     image_type = ask_image_type(key="triage_image_type_choice")
+    model_name = choose_model(voice, key="triage_model")
     if st.button("Rank these photos", type="primary", key="rank", icon=":material/sort:"):
         st.session_state.pop(_BATCH_KEY, None)  # an old list under a new failure would be taken for the new one
-        _rank([(upload.name, upload.getvalue()) for upload in uploads], table_file, image_type)
+        _rank([(upload.name, upload.getvalue()) for upload in uploads], table_file, image_type, model_name)
     batch: _Batch | None = st.session_state.get(_BATCH_KEY)
     if batch is None:
         _show_empty_state()
@@ -85,7 +86,9 @@ def _delete_list() -> None:
     st.session_state.pop(_BATCH_KEY, None)
 
 
-def _rank(pictures: Sequence[tuple[str, bytes]], table_file: object, image_type: ImageType | None) -> None:
+def _rank(
+    pictures: Sequence[tuple[str, bytes]], table_file: object, image_type: ImageType | None, model_name: str
+) -> None:
     if not pictures or image_type is None:
         st.error("Add photos and say what took them, then rank them.")
         return
@@ -101,7 +104,7 @@ def _rank(pictures: Sequence[tuple[str, bytes]], table_file: object, image_type:
         st.error(str(error))
         return
     try:
-        items = _screen_all(pictures, metadata, image_type)
+        items = _screen_all(pictures, metadata, image_type, model_name)
     except DermaScanError as error:
         st.error(str(error))
         return
@@ -111,7 +114,7 @@ def _rank(pictures: Sequence[tuple[str, bytes]], table_file: object, image_type:
         uploads=tuple((name, len(data)) for name, data in pictures),
         image_type=image_type,
         unused_rows=[key for key in metadata or {} if key not in keys],
-        codes=get_predictor().manifest.codes,
+        codes=get_predictor(model_name).manifest.codes,
     )
 
 
@@ -120,11 +123,12 @@ def _read_table(table_file: object) -> MetadataTable | None:
 
 
 def _screen_all(
-    pictures: Sequence[tuple[str, bytes]], metadata: MetadataTable | None, image_type: ImageType
+    pictures: Sequence[tuple[str, bytes]], metadata: MetadataTable | None, image_type: ImageType, model_name: str
 ) -> list[BatchItem]:
     bar = st.progress(0.0, text="Getting the model ready")
     items = []
-    for item in screen_each(pictures, predictor=get_predictor(), metadata=metadata, image_type=image_type):
+    predictor = get_predictor(model_name)
+    for item in screen_each(pictures, predictor=predictor, metadata=metadata, image_type=image_type):
         items.append(item)
         bar.progress(len(items) / len(pictures), text=f"{len(items)} of {len(pictures)} photos")
     bar.empty()

@@ -139,6 +139,33 @@ def _agreement(which: str, weights_dir: Path) -> dict[str, Any] | None:
     return compare_predictions(read) if read else None
 
 
+def class_draws(manifest: Manifest) -> list[dict[str, Any]]:
+    """Return how many training photos each class has, and how often an epoch shows it once the recipe has balanced them.
+
+    Returns:
+        One row a class, in the network's order: ``code``, ``n_photos``, ``n_drawn`` (rounded) and ``loss_share`` (what
+        the loss sees of it, weights included). Empty where the manifest holds no counts.
+    """
+    counts: dict[str, float] = manifest.data.get("class_counts", {})
+    recipe = manifest.training.get("recipe", {})
+    total = sum(counts.values())
+    if not total:
+        return []
+    # As training.sampling.draws_per_class, which pages and services may not import.
+    powers = {code: (n / total) ** (1 - recipe.get("balance", 0.0)) for code, n in counts.items()}
+    drawn = {code: total * power / sum(powers.values()) for code, power in powers.items()}
+    return [
+        {
+            "code": code,
+            "n_photos": counts[code],
+            "n_drawn": round(max(drawn[code], recipe.get("class_floor", 0))) if counts[code] else 0,
+            "loss_share": share,
+        }
+        for code, share in zip(manifest.codes, manifest.sampling_shares, strict=True)
+        if code in counts
+    ]
+
+
 def calm_rate(manifest: Manifest, *, weights_dir: Path | None = None) -> CalmRate | None:
     """Return how often an answer below the threshold was wrong in the model's shipped test, told age, sex and site.
 

@@ -1,4 +1,4 @@
-"""The one cached model of this process, loaded in the background, and the guard that keeps it fast."""
+"""The cached model of this process, loaded in the background, which one answers, and the guard that keeps it fast."""
 
 from __future__ import annotations
 
@@ -16,24 +16,59 @@ from dermascan_core.errors import WeightsError
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.model.predictor import Predictor
 from dermascan_core.services import models
-from dermascan_core.services.performance import load_evaluation
+from dermascan_core.services.performance import available_evaluations, load_evaluation
+from dermascan_core.triage.wording import Voice
 
 ENGINE = "keras"
+_CHOSEN_KEY = "chosen_model"
+_N_KEPT = 2  # models in memory at once: the default, and one that a clinician chose
 
 
-def shipped_manifest() -> Manifest | None:
-    """Return the default model's manifest, or None when no weights ship.
+def choose_model(voice: Voice, *, key: str) -> str:
+    """Offer a clinician the models whose shipped test says how good they are; everyone else gets the default.
+
+    Args:
+        voice: Who is spoken to.
+        key: Of the widget; each page its own.
+
+    Returns:
+        Name of the model that is to answer.
+    """
+    if voice is not Voice.CLINICIAN:
+        return models.DEFAULT_MODEL
+    try:
+        names = [m.name for m in models.list_models() if "test" in available_evaluations(m.name)]
+    except WeightsError:
+        return models.DEFAULT_MODEL  # told in full when the model is to answer
+    offered = list(dict.fromkeys([models.DEFAULT_MODEL, *names]))
+    if len(offered) < 2:
+        return models.DEFAULT_MODEL
+    remembered = st.session_state.get(_CHOSEN_KEY)
+    st.session_state.setdefault(key, remembered if remembered in offered else models.DEFAULT_MODEL)
+    chosen: str = st.selectbox(
+        "Model that answers",
+        offered,
+        format_func=lambda name: f"{name} (default)" if name == models.DEFAULT_MODEL else name,
+        key=key,
+        help="How good each is: the page Model performance. The result names the model that gave it.",
+    )
+    st.session_state[_CHOSEN_KEY] = chosen
+    return chosen
+
+
+def shipped_manifest(name: str = models.DEFAULT_MODEL) -> Manifest | None:
+    """Return a model's manifest, or None when it does not ship.
 
     Raises:
         WeightsError: If a manifest is there and cannot be used.
     """
-    return next((m for m in models.list_models() if m.name == models.DEFAULT_MODEL), None)
+    return next((m for m in models.list_models() if m.name == name), None)
 
 
-def shipped_evaluation() -> dict[str, Any] | None:
-    """Return the default model's test with metadata, as ``evaluate`` wrote it; None when it does not ship."""
+def shipped_evaluation(name: str = models.DEFAULT_MODEL) -> dict[str, Any] | None:
+    """Return a model's test with metadata, as ``evaluate`` wrote it; None when it does not ship."""
     try:
-        return load_evaluation(models.DEFAULT_MODEL, "test")
+        return load_evaluation(name, "test")
     except WeightsError:
         return None
 
@@ -45,40 +80,40 @@ def start_loading() -> None:
     except WeightsError:
         return  # the page that needs the model says so, in full
     if manifest is not None:
-        _loading(manifest.sha256, ENGINE)
+        _loading(manifest.name, manifest.sha256, ENGINE)
 
 
-def get_predictor() -> Predictor:
-    """Return the cached predictor, waiting for it where it is still loading.
+def get_predictor(name: str = models.DEFAULT_MODEL) -> Predictor:
+    """Return a model's cached predictor, waiting for it where it is still loading.
 
     Raises:
         WeightsError: If the weights are missing, altered, or disagree with their manifest.
         EngineError: If the engine is not available.
     """
-    manifest = shipped_manifest()
+    manifest = shipped_manifest(name)
     if manifest is None:
         raise WeightsError(
             "No model is installed: the folder 'weights' holds no manifest. "
             "Restore it from the release, or train and release a model."
         )
-    loading = _loading(manifest.sha256, ENGINE)
+    loading = _loading(manifest.name, manifest.sha256, ENGINE)
     if loading.done() and loading.exception() is not None:
         _loading.clear()  # the weights may have been put right since
-        loading = _loading(manifest.sha256, ENGINE)
+        loading = _loading(manifest.name, manifest.sha256, ENGINE)
     return loading.result()
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _loading(weights_sha256: str, engine: str) -> Future[Predictor]:
+@st.cache_resource(max_entries=_N_KEPT, show_spinner=False)
+def _loading(name: str, weights_sha256: str, engine: str) -> Future[Predictor]:
     """The cached resource is the loading itself, so that nobody waits for it who does not need it yet."""
     worker = ThreadPoolExecutor(1, thread_name_prefix="load-model")
-    future = worker.submit(_load_and_warm_up, engine)
+    future = worker.submit(_load_and_warm_up, name, engine)
     worker.shutdown(wait=False)
     return future
 
 
-def _load_and_warm_up(engine: str) -> Predictor:
-    predictor = models.load_predictor(models.DEFAULT_MODEL, engine)
+def _load_and_warm_up(name: str, engine: str) -> Predictor:
+    predictor = models.load_predictor(name, engine)
     side = predictor.manifest.preprocess.input_px
     # The first answer compiles the network and the heat map; a person should not wait for that.
     predictor.predict(np.full((1, side, side, 3), 160, np.uint8), [Metadata()], explain=True)
