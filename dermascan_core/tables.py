@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import unicodedata
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,8 +127,8 @@ def _refuse_open_quote(text: str, delimiter: str) -> None:
         csv.Error: Says so.
     """
     # Such a quote swallows a last line put after the table.
-    *_, last = csv.reader(io.StringIO(f"{text}\nend", newline=""), delimiter=delimiter)
-    if last != ["end"]:
+    last = deque(csv.reader(io.StringIO(f"{text}\nend", newline=""), delimiter=delimiter), maxlen=1)
+    if last != deque([["end"]]):
         raise csv.Error("a quotation mark is opened and never closed")
 
 

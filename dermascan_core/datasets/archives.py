@@ -116,7 +116,9 @@ def read_isic2024(source: Path, *, skip_unknown: bool = False) -> Archive:
     labeller = Labeller(lambda text: parse_isic_levels(text.split("\t")), skip_unknown=skip_unknown)
     measured = [name for name in rows[0] if name.startswith("tbp_lv_") and name != "tbp_lv_dnn_lesion_confidence"]
     records = []
-    for row in rows:
+    rows.reverse()
+    while rows:  # each row is let go once it was read: the whole table takes gigabytes
+        row = rows.pop()
         dx = labeller.read("\t".join(row.get(f"iddx_{n}", "") for n in range(1, 6)), has_target=not skip_unknown)
         if dx is None:
             continue

@@ -155,7 +155,7 @@ def find_duplicates(
     """Return the pairs of photos that show the same picture.
 
     Found: the same pixels; and one picture saved again as JPEG, scaled, brightened, slightly blurred, mirrored or
-    turned by 90 degrees. Not found: a cut-out that leaves away more than about 2 % of a side, another turn, another
+    turned by 90 degrees. Not found: a cut-out that trims more than 1 or 2 % at an edge, another turn, another
     photograph of the same lesion.
 
     Args:

@@ -127,7 +127,7 @@ def write_dataset(
     a symbolic link, or a copy, whichever works first.
 
     Args:
-        records: The archive's photos.
+        records: The archive's photos; their rows get the split.
         out: The data set folder.
         parts: Where the archive gives no split: how to part it; None for five folds and a tenth for the test.
         seed: Of the split.
@@ -155,7 +155,7 @@ def write_dataset(
         how[_place(record.photo, target, must_copy=must_copy)] += 1
         files[record.row["image_id"]] = target
         on_progress("Placing photos", done, len(usable))
-    rows = [dict(record.row) for record in usable]
+    rows = [record.row for record in usable]
     has_own_split = any(row.get("split") for row in rows)
     damaged: Iterable[str] = ()
     if not has_own_split:
