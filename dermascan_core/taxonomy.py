@@ -247,7 +247,7 @@ _SITE_ALIASES = {
     "subungual": "nail",
     "oral": "mucosa",
 }
-_UNKNOWN_WORDS = frozenset({"", "unknown", "unk", "unk", "nan", "none", "na", "n/a", "prefer not to say", "not known"})
+_UNKNOWN_WORDS = frozenset({"", "unknown", "unk", "nan", "none", "na", "n/a", "prefer not to say", "not known"})
 
 
 def is_unknown(text: object) -> bool:
