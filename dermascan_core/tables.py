@@ -8,7 +8,7 @@ import io
 import unicodedata
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .domain import ImageType, Metadata, metadata_from_row
@@ -33,24 +33,6 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 _KEY_COLUMNS = ("image_id", "image", "img_id", "isic_id", "image_name", "file", "filename")
 # A target beats an archive's own wording, which may be "unknown" where nobody took a biopsy.
 _LABEL_COLUMNS = ("dx", "target", "diagnosis", "diagnostic")
-SYMPTOMS = ("itch", "grew", "hurt", "changed", "bleed", "elevation")
-
-
-@dataclass(frozen=True, slots=True)
-class Symptoms:
-    """What the person noticed, as PAD-UFES-20 asks it. None means unknown.
-
-    Attributes:
-        itch, grew, hurt, changed, bleed: Whether the lesion itches, grew, hurts, changed its look, or bled.
-        elevation: Whether it is raised above the skin.
-    """
-
-    itch: bool | None = None
-    grew: bool | None = None
-    hurt: bool | None = None
-    changed: bool | None = None
-    bleed: bool | None = None
-    elevation: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +47,6 @@ class LabelledPhoto:
         lesion_id, patient_id, split, fold: Empty when the table has no such column.
         confirmed_by: How the diagnosis was confirmed (``histopathology``, ``follow-up`` ...), for tables of results;
             empty when unknown. It follows from the diagnosis, so no network is ever told.
-        image_type: How the photo was taken; a tile of total-body photography counts as ``clinical``, for it is a
-            close-up without a dermatoscope. None when the table does not say.
-        symptoms: What the person noticed; unknown where empty.
     """
 
     image_id: str
@@ -79,8 +58,14 @@ class LabelledPhoto:
     split: str = ""
     fold: str = ""
     confirmed_by: str = ""
-    image_type: ImageType | None = None
-    symptoms: Symptoms = field(default_factory=Symptoms)
+
+    @property
+    def image_type(self) -> ImageType | None:
+        """How the photo was taken; None when the table does not say.
+
+        A tile of total-body photography counts as ``clinical``, for it is a close-up without a dermatoscope.
+        """
+        return self.metadata.image_type
 
 
 def read_table(source: Path | bytes, *, what: str = "The table") -> list[dict[str, str]]:
@@ -242,6 +227,8 @@ def photo_from_row(row: dict[str, str], *, key: str, wrong_cells: list[str] | No
             dx = parse_diagnosis(finer)
         is_malignant = ham_code(dx) in HAM_MALIGNANT
     metadata = metadata_from_row(row, problems=wrong_cells)
+    if metadata.image_type is None:
+        metadata = replace(metadata, image_type=_archive_image_type(row))
     return LabelledPhoto(
         image_id=photo_stem(row[key]),
         dx=dx,
@@ -252,22 +239,14 @@ def photo_from_row(row: dict[str, str], *, key: str, wrong_cells: list[str] | No
         split=row.get("split", ""),
         fold=row.get("fold", ""),
         confirmed_by=_confirmed_by(row),
-        image_type=_image_type(row),
-        symptoms=Symptoms(**{name: yes_no_or_unknown(row.get(name, "")) for name in SYMPTOMS}),
     )
 
 
-def _image_type(row: dict[str, str]) -> ImageType | None:
-    """Return how a photo was taken, from the ISIC archive's wording.
-
-    Two archives need no word: every photo of HAM10000 is dermoscopy, every photo of PAD-UFES-20 is of a phone.
-    """
-    text = row.get("image_type", "").lower()
-    if is_unknown(text):
-        if row.get("lesion_id", "").startswith("HAM_"):
-            return ImageType.DERMOSCOPIC
-        return ImageType.CLINICAL if "diagnostic" in row and "img_id" in row else None
-    return ImageType.DERMOSCOPIC if text.startswith("dermoscop") else ImageType.CLINICAL
+def _archive_image_type(row: dict[str, str]) -> ImageType | None:
+    """Return how two archives' photos were taken, which their tables do not say: HAM10000's and PAD-UFES-20's."""
+    if row.get("lesion_id", "").startswith("HAM_"):
+        return ImageType.DERMOSCOPIC
+    return ImageType.CLINICAL if "diagnostic" in row and "img_id" in row else None
 
 
 def yes_no_or_unknown(text: str) -> bool | None:

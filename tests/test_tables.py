@@ -2,9 +2,10 @@
 
 import pytest
 
-from dermascan_core.domain import Metadata
+from dermascan_core.domain import ImageType, Metadata
 from dermascan_core.errors import TableError
 from dermascan_core.tables import find_photos, group_of, photo_key, read_labels, read_table
+from dermascan_core.taxonomy import parse_archive_diagnosis, parse_isic_levels
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,9 @@ def test_columns_of_pad_ufes_20_are_understood():
     )
 
     assert (photo.image_id, photo.dx, group_of(photo)) == ("PAT_1", "ak", "P1")
-    assert photo.metadata == Metadata(sex="male", anatom_site="upper extremity", fitzpatrick_skin_type=3)
+    assert photo.metadata == Metadata(
+        sex="male", anatom_site="upper extremity", fitzpatrick_skin_type=3, image_type=ImageType.CLINICAL
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,3 +188,40 @@ def test_one_wrong_row_does_not_stop_the_others_when_problems_are_collected():
     assert problems[1].endswith(
         "Received 'measles'. Rename it in the table, or leave the row out. The row is left out."
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "image_type"),
+    [
+        (b"image_id,dx,image_type\na,mel,dermoscopic\n", ImageType.DERMOSCOPIC),
+        (b"image_id,dx,image_type\na,mel,clinical: close-up\n", ImageType.CLINICAL),
+        (b"image_id,dx,image_type\na,mel,TBP tile: close-up\n", ImageType.CLINICAL),
+        (b"image_id,dx,lesion_id\na,mel,HAM_0000001\n", ImageType.DERMOSCOPIC),
+        (b"image_id,dx,lesion_id\na,mel,L1\n", None),
+    ],
+    ids=["dermoscopy", "close-up", "tile of a total-body photo", "HAM10000 without the column", "not said"],
+)
+def test_how_a_photo_was_taken_is_read_or_follows_from_its_archive(data, image_type):
+    (photo,) = read_labels(data)
+
+    assert photo.image_type is photo.metadata.image_type is image_type
+
+
+def test_diagnoses_of_the_public_archives_are_understood():
+    assert [parse_archive_diagnosis(text) for text in ("nevus", "lentigo NOS", "solar lentigo", "unknown")] == [
+        "nv",
+        "",
+        "bkl",
+        "",
+    ]
+    assert (
+        parse_isic_levels(["Indeterminate", "Indeterminate epidermal proliferations", "Solar or actinic keratosis"])
+        == "ak"
+    )
+    assert parse_isic_levels(["Benign", "Benign soft tissue proliferations - Vascular", ""]) == "vasc"
+    assert (
+        parse_isic_levels(["Malignant", "Malignant epidermal proliferations", "Squamous cell carcinoma in situ"])
+        == "scc"
+    )
+    with pytest.raises(TableError, match="Received 'measles'"):
+        parse_archive_diagnosis("measles")

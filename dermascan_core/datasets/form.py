@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ..domain import SYMPTOM_FIELDS
 from ..errors import DatasetError, OutputError, PhotoError, TableError
 from ..evaluation.files import prepare_folder, write_file
 from ..imaging.decode import MIN_SIDE_PX
-from ..tables import SYMPTOMS, find_photos, key_column, photo_from_row, read_labels, read_table, safe_cell
+from ..tables import find_photos, key_column, photo_from_row, read_labels, read_table, safe_cell
 from ..taxonomy import CLASSES
 from .duplicates import find_duplicates, read_prints
 from .split import Part, split_parts, split_photos
@@ -28,7 +29,7 @@ Row = dict[str, str]
 COLUMNS = (
     *("image_id", "dx", "target", "diagnosis", "lesion_id", "patient_id"),
     *("age_approx", "sex", "anatom_site_general", "localization", "image_type", "fitzpatrick_skin_type", "dx_type"),
-    *SYMPTOMS,
+    *SYMPTOM_FIELDS,
     *("clin_size_long_diam_mm", "diameter_1", "diameter_2"),
     *("split", "fold", "source", "licence", "attribution"),
 )

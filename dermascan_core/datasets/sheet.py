@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from ..domain import SYMPTOM_FIELDS
 from ..evaluation.files import write_file
-from ..tables import SYMPTOMS, LabelledPhoto, find_photos, key_column, photo_from_row, read_table, yes_no_or_unknown
+from ..tables import LabelledPhoto, find_photos, key_column, photo_from_row, read_table, yes_no_or_unknown
 from ..taxonomy import CLASS_BY_CODE, HAM_CODES, HAM_NAMES, ham_code, is_unknown
 from .class_counts import ClassBalance, class_counts_before_after, draw_class_counts
 
@@ -252,7 +253,7 @@ def _confirmed(rows: Sequence[Row], photos: Sequence[LabelledPhoto], *, is_ham: 
 
 def _symptoms(rows: Sequence[Row]) -> list[str]:
     lines: list[list[object]] = []
-    for name in SYMPTOMS:
+    for name in SYMPTOM_FIELDS:
         said = Counter(yes_no_or_unknown(row.get(name, "")) for row in rows)
         if said[True] or said[False]:
             lines.append([name, said[True], said[False], said[None]])

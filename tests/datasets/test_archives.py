@@ -208,7 +208,7 @@ def test_pad_ufes_20_keeps_what_the_person_noticed(tmp_path):
     assert nevus.metadata.fitzpatrick_skin_type == 3
     assert nevus.metadata.clin_size_long_diam_mm == 6
     assert nevus.metadata.personal_hx_skin_cancer is None  # the archive's field is of the family too
-    symptoms = nevus.symptoms
+    symptoms = nevus.metadata
     assert (symptoms.itch, symptoms.grew, symptoms.bleed, symptoms.elevation) == (False, None, True, True)
     assert (melanoma.dx, melanoma.is_malignant) == ("mel", True)
 
@@ -364,4 +364,4 @@ def test_real_smartphone_photos_become_a_data_set_that_trains_beside_ham10000(da
     assert len(dataset.photos) == 529 + 8990
     phone = [p for p in dataset.photos if p.image_type is ImageType.CLINICAL]
     assert len(phone) == 529
-    assert sum(p.symptoms.bleed is True for p in phone) > 50
+    assert sum(p.metadata.bleed is True for p in phone) > 50

@@ -177,7 +177,7 @@ def test_without_metadata_the_model_is_told_nothing(labelled, tmp_path):
 
 def test_table_that_says_how_a_photo_was_taken_beats_the_option(labelled, tmp_path):
     photos, files = labelled
-    mixed = [replace(photos[0], image_type=ImageType.CLINICAL), *photos[1:]]
+    mixed = [replace(photos[0], metadata=Metadata(image_type=ImageType.CLINICAL)), *photos[1:]]
 
     done = evaluate_photos(FakePredictor(), mixed, files, out=tmp_path / "out", image_type=ImageType.DERMOSCOPIC)
 

@@ -9,7 +9,7 @@ from dermascan_core.domain import ImageType
 from dermascan_core.errors import DatasetError, DermaScanError
 from dermascan_core.imaging.decode import read_photo
 from dermascan_core.imaging.preprocess import PreprocessConfig, preprocess
-from dermascan_core.tables import LabelledPhoto, Symptoms, split_sha256
+from dermascan_core.tables import LabelledPhoto, split_sha256
 from dermascan_core.training.data import (
     class_codes,
     class_counts,
@@ -248,8 +248,8 @@ def test_photos_carry_how_they_were_taken_and_what_the_person_noticed(tmp_path):
     phone, scope, unsaid = load_dataset(_write(tmp_path, rows)).photos
 
     assert [p.image_type for p in (phone, scope, unsaid)] == [ImageType.CLINICAL, ImageType.DERMOSCOPIC, None]
-    assert phone.symptoms == Symptoms(itch=True, bleed=False)
-    assert scope.symptoms == Symptoms()
+    assert (phone.metadata.itch, phone.metadata.bleed, phone.metadata.grew) == (True, False, None)
+    assert scope.metadata.itch is None
 
 
 @pytest.mark.real_data
