@@ -1,0 +1,125 @@
+"""Options of a recipe that need a whole run to show that they act; each run is a tiny network's."""
+
+import json
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from dermascan_core.errors import TrainingError, WeightsError
+from dermascan_core.training.finished_run import read_run
+from dermascan_core.training.fit import train
+from dermascan_core.training.presets import PRESETS, override
+from dermascan_core.training.run_folder import read_epochs, read_state
+from tests.training.conftest import dataset_rows, write_dataset
+
+
+@pytest.fixture
+def run(generated_dataset, tmp_path, tmp_path_factory):
+    cache = tmp_path_factory.getbasetemp() / "squares"
+
+    def start(*settings, out="run", data=generated_dataset, **options):
+        recipe = override(PRESETS["smoke"], ["input_px=32", "warmup_epochs=0", *settings])
+        return train(recipe, data=data, out=tmp_path / out, base="smoke", cache=cache, **options)
+
+    return start
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_run_writes_its_record_and_is_measured_with_more_views(run):
+    result = run("epochs=2", "balance=0.2", final_views=8)
+
+    record = json.loads((result.out / "result.json").read_text())
+    assert record["is_finished"]
+    assert record["changed"] == {"input_px": 32, "warmup_epochs": 0, "epochs": 2, "balance": 0.2}
+    assert set(record["measures"]) == {"1", "8"}
+    assert record["measures"]["1"]["score"] == result.best["val_score"]
+    assert [row["epoch"] for row in record["epochs"]] == [1, 2]
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_run_stops_after_its_patience_and_does_not_go_on_when_resumed(run):
+    settings = ("epochs=6", "patience=1", "learning_rate=1e-9", "optimizer=sgd")
+
+    stopped = read_state(run(*settings).out)["epoch"]
+    run(*settings, resume=True)
+
+    assert stopped < 6
+    assert read_state(run(*settings, resume=True).out)["epoch"] == stopped
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_head_is_fitted_again_at_the_end_and_anew_when_the_run_goes_on(run):
+    first = run("smote=true")
+    shares = read_run(first.out).shares
+    measures = json.loads((first.out / "result.json").read_text())["measures"]
+
+    second = run("smote=true", "epochs=2", resume=True)
+
+    # Every class was filled up to the largest, so that is what answers are corrected back from.
+    np.testing.assert_allclose(shares[1], [0.25] * 4)
+    assert measures["before_smote"] != measures["1"]
+    assert measures["1"]["score"] == first.best["val_score"]
+    assert [row["epoch"] for row in read_epochs(second.out / "epochs.csv")] == [1, 2]
+    assert not (second.out / "average.npz").exists()
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_masks_are_learnt_beside_the_classes_and_not_kept(run, tmp_path):
+    data = write_dataset(tmp_path / "masked", rows=dataset_rows())
+    (data / "masks").mkdir()
+    mask = np.zeros((150, 200), np.uint8)
+    mask[50:100, 60:140] = 255
+    for photo in (data / "images").iterdir():
+        cv2.imwrite(str(data / "masks" / f"{photo.stem}.png"), mask)
+
+    result = run("mask_weight=0.3", "precision=mixed_bfloat16", "ema_decay=0.9", data=data)
+
+    row = read_epochs(result.out / "epochs.csv")[0]
+    assert row["loss"] == pytest.approx(row["logits_loss"] + 0.3 * row["mask_loss"], rel=0.02)
+    kept = keras.saving.load_model(result.out / "best.keras", compile=False)
+    assert [tuple(o.shape) for o in kept.outputs] == [(None, 4)]
+    assert kept.get_layer("fusion").dtype_policy.name == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_teacher_that_has_seen_the_validation_photos_is_refused(run):
+    teacher = run(out="teacher", fold=1).out
+
+    with pytest.raises(
+        TrainingError, match=r"'teacher' was trained without fold 1 of split .* seen photos that validate"
+    ):
+        run(f"teacher={teacher}")
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_teacher_changes_what_is_learnt(run, tmp_path):
+    teacher = run(out="teacher").out
+
+    alone, taught = (read_epochs(run(*s, out=n).out / "epochs.csv")[0] for n, s in (
+        ("alone", ()), ("taught", (f"teacher={teacher}", "teacher_weight=0.9")),
+    ))  # fmt: skip
+
+    assert taught["loss"] < alone["loss"] / 2  # mostly a divergence between two networks that are alike
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_training_that_diverges_is_said(run):
+    with pytest.raises(TrainingError, match=r"The training diverged in epoch 1: a weight is no number any more\."):
+        run("optimizer=sgd", "learning_rate=1e38", "clip_norm=0", "schedule=constant", "epochs=1", "batch_size=4")
+
+
+def test_starting_weights_of_another_shape_are_one_sentence_and_nothing_is_written(run, tmp_path):
+    image = keras.Input((32, 32, 3))
+    other = keras.Model(image, keras.layers.Conv2D(4, 3)(image))
+    other.save_weights(tmp_path / "other.weights.h5")
+
+    with pytest.raises(WeightsError) as error:
+        run(f"pretrained={tmp_path / 'other.weights.h5'}", "backbone=mobilenet")
+
+    assert str(error.value).startswith(f"Expected starting weights for mobilenet at '{tmp_path / 'other.weights.h5'}'.")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 700
+    assert not (tmp_path / "run").exists()
