@@ -92,6 +92,7 @@ def cross_validate(
 ) -> None:
     """Train on every fold but one, answer for that one, and measure all folds as one. Goes on where it was stopped."""
     from ..training import cross_validate as cv
+    from ..training import fold_answers
     from ..training.data import load_dataset
 
     recipe = read_recipe(preset, settings)
@@ -99,7 +100,7 @@ def cross_validate(
     dataset = load_dataset(data)
     with stages() as show:
         cv.run_folds(recipe, dataset=dataset, data=data, out=out, folds=folds, on_progress=show)
-        finished = cv.read_folds(out)
+        finished = fold_answers.read_folds(out)
         metrics = cv.write_pooled(finished, dataset, name=preset, out=out, on_progress=show)
     _say_pooled(metrics, [answers.fold for answers in finished], out)
 
@@ -113,10 +114,11 @@ def join_folds(
 ) -> None:
     """Measure cross-validated recipes as an ensemble that averages probabilities. Trains nothing."""
     from ..training import cross_validate as cv
+    from ..training import fold_answers
     from ..training.data import load_dataset
 
     dataset = load_dataset(data)
-    joined = cv.join_recipes([cv.read_folds(folder) for folder in recipes])
+    joined = fold_answers.join_recipes([fold_answers.read_folds(folder) for folder in recipes])
     with stages() as show:
         metrics = cv.write_pooled(joined, dataset, name=name, out=out, on_progress=show)
     _say_pooled(metrics, [answers.fold for answers in joined], out)

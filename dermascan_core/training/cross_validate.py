@@ -7,10 +7,8 @@ without training anything again.
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,49 +16,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..domain import Metadata, Prediction
+from ..domain import Metadata
 from ..errors import DatasetError
 from ..evaluation.evaluate import predict_photos
 from ..evaluation.folds import write_fold_evaluation
 from ..model.manifest import Manifest
 from ..model.predictor import PhotoOutput, make_prediction
-from ..taxonomy import HAM_CODES
-from ..trust.calibration import fit_temperature
-from .data import Dataset, load_squares, targets
-from .finished_run import check_same_data, load_network, read_config, read_run, view_logits
-from .fit import split_fold, train
+from ..tables import LabelledPhoto
+from .data import Dataset, load_squares
+from .finished_run import check_same_data, load_network, read_run, view_logits
+from .fit import train
+from .fold_answers import FOLD_FILE, FoldAnswers, write_answers
+from .operating import fit_decisions, shares_by_type
 from .presets import Preset
-from .release import choose_threshold, fit_sets
+from .release import draft_manifest
+from .run_setup import split_fold
 
-Array = npt.NDArray[np.floating]
-FOLD_FILE = "validation.npz"
 EVALUATIONS = {"cross-validation": True, "cross-validation-no-metadata": False}
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class FoldAnswers:
-    """What one recipe's network says of the fold it did not see.
-
-    Attributes:
-        fold: Which one.
-        image_ids: n_photos names.
-        told, untold: Logits (n_photos, n_views, n_classes) with and without the metadata.
-        record: The run's record: recipe, classes, shares, split.
-        kept: Which of its weights answered.
-    """
-
-    fold: int
-    image_ids: tuple[str, ...]
-    told: Array
-    untold: Array
-    record: Mapping[str, Any]
-    kept: str
-
-    @property
-    def shares(self) -> tuple[Array, Array]:
-        """Class shares of the archive, and of what the loss saw."""
-        return np.array(self.record["class_shares"]), np.array(self.record["sampling_shares"])
 
 
 def run_folds(
@@ -127,92 +100,6 @@ def answer_fold(
     return answers
 
 
-def write_answers(answers: FoldAnswers, path: Path) -> None:
-    """Write ``validation.npz``, whole or not at all; logits as float16."""
-    partial_path = path.with_name(f"partial-{path.name}")
-    with partial_path.open("wb") as file:
-        np.savez_compressed(
-            file,
-            image_ids=np.array(answers.image_ids),
-            told=answers.told.astype(np.float16),
-            untold=answers.untold.astype(np.float16),
-            record=np.array(json.dumps({**answers.record, "fold": answers.fold, "kept": answers.kept})),
-        )
-    os.replace(partial_path, path)
-
-
-def read_answers(path: Path) -> FoldAnswers:
-    """Read ``validation.npz``.
-
-    Raises:
-        DatasetError: If it is not there, or not such a file.
-    """
-    try:
-        with np.load(path) as stored:
-            record = json.loads(str(stored["record"]))
-            return FoldAnswers(
-                fold=int(record["fold"]),
-                image_ids=tuple(str(name) for name in stored["image_ids"]),
-                told=stored["told"].astype(np.float64),
-                untold=stored["untold"].astype(np.float64),
-                record=record,
-                kept=record["kept"],
-            )
-    except (OSError, ValueError, KeyError) as error:
-        raise DatasetError(
-            f"Expected a fold's answers in '{path}'. They cannot be read: {error}. Run cross-validate first."
-        ) from error
-
-
-def read_folds(folder: Path) -> list[FoldAnswers]:
-    """Return the answers of every finished fold of a cross-validation, by fold.
-
-    Raises:
-        DatasetError: If there are fewer than two: nothing could be fitted apart from what is measured.
-    """
-    found = [read_answers(path) for path in sorted(folder.glob(f"fold-*/{FOLD_FILE}"))]
-    if len(found) < 2:
-        raise DatasetError(
-            f"Expected at least two finished folds in '{folder}'. Received {len(found)}. Run cross-validate first."
-        )
-    return sorted(found, key=lambda answers: answers.fold)
-
-
-def join_recipes(recipes: Sequence[Sequence[FoldAnswers]]) -> list[FoldAnswers]:
-    """Return the folds that all recipes have, their views put together: the mean of probabilities follows.
-
-    Args:
-        recipes: For each recipe, its folds.
-
-    Raises:
-        DatasetError: If the recipes answered for other photos or classes, or share no two folds.
-    """
-    by_fold = [{answers.fold: answers for answers in folds} for folds in recipes]
-    common = sorted(set.intersection(*(set(folds) for folds in by_fold)))
-    if len(common) < 2:
-        raise DatasetError(f"Expected at least two folds that every recipe has finished. Received {common}.")
-    return [_join([folds[fold] for folds in by_fold]) for fold in common]
-
-
-def _join(members: Sequence[FoldAnswers]) -> FoldAnswers:
-    first = members[0]
-    for other in members[1:]:
-        same = (other.image_ids, other.record["codes"]) == (first.image_ids, first.record["codes"])
-        if not same or other.record["split_sha256"] != first.record["split_sha256"]:
-            raise DatasetError(
-                f"Expected answers for the same photos and classes in fold {first.fold}. They differ. "
-                "Cross-validate all recipes on the same data."
-            )
-    offsets = [np.log(first.shares[1]) - np.log(member.shares[1]) for member in members]
-    return replace(
-        first,
-        told=np.concatenate([m.told + o for m, o in zip(members, offsets, strict=True)], axis=1),
-        untold=np.concatenate([m.untold + o for m, o in zip(members, offsets, strict=True)], axis=1),
-        record={**first.record, "members": [m.record["preset"] for m in members]},
-        kept="; ".join(m.kept for m in members),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class ServedFold:
     """A fold's predictions as a release would serve them.
@@ -245,43 +132,21 @@ def serve_folds(
     served = []
     for answers in folds:
         others = [other for other in folds if other.fold != answers.fold]
-        fitted = _fit_manifest(others, [by_id[i] for other in others for i in other.image_ids], name=name)
-        with_told = [make_prediction(one, fitted) for one in answers.told]
-        without = [make_prediction(one, fitted) for one in answers.untold]
+        fitted = _fit_on(others, [by_id[i] for other in others for i in other.image_ids], name=name)
+        settings = [fitted.as_for(by_id[i].metadata.image_type) for i in answers.image_ids]
+        with_told = [make_prediction(one, own) for one, own in zip(answers.told, settings, strict=True)]
+        without = [make_prediction(one, own) for one, own in zip(answers.untold, settings, strict=True)]
         shown = with_told if use_metadata else without
         outputs = [PhotoOutput(a, b, np.zeros(0)) for a, b in zip(shown, without, strict=True)]
         served.append(ServedFold(answers.fold, fitted, answers.image_ids, tuple(outputs)))
     return served
 
 
-def _fit_manifest(folds: Sequence[FoldAnswers], photos: Sequence[Any], *, name: str) -> Manifest:
-    first = folds[0]
-    codes = tuple(first.record["codes"])
-    class_shares, sampling_shares = first.shares
+def _fit_on(folds: Sequence[FoldAnswers], photos: Sequence[LabelledPhoto], *, name: str) -> Manifest:
+    record = folds[0].record
+    draft = draft_manifest(record, record.get("members", [record["preset"]]), name=name, version="cross-validation")
     logits = np.concatenate([answers.told for answers in folds])
-    y_true = targets(photos, codes).argmax(axis=1)
-    presets = first.record.get("members", [first.record["preset"]])
-    no_sets = dict.fromkeys(HAM_CODES, 0.0)
-    draft = Manifest(
-        name=name,
-        version="cross-validation",
-        backbone=" + ".join(str(preset["backbone"]) for preset in presets),
-        codes=codes,
-        preprocess=read_config(first.record["preset"]),
-        metadata_fields=tuple(first.record["metadata_fields"]),
-        class_shares=tuple(class_shares),
-        sampling_shares=tuple(sampling_shares),
-        temperature=fit_temperature(logits, y_true, class_shares=class_shares, sampling_shares=sampling_shares),
-        threshold=0.5,
-        threshold_rule="not chosen yet",
-        conformal={"90": no_sets, "95": no_sets},
-        n_views=8,
-        licence="",
-        sha256="",
-    )
-    predictions: list[Prediction] = [make_prediction(one, draft) for one in logits]
-    point = choose_threshold(predictions, photos)
-    return replace(draft, threshold=point.threshold, threshold_rule=point.rule, conformal=fit_sets(predictions, photos))
+    return fit_decisions(draft, logits, photos, shares_by_type(record), where="the other folds")[0]
 
 
 class StoredPredictor:

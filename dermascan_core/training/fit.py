@@ -37,6 +37,7 @@ from .run_setup import (
     read_run_data,
     read_squares,
     read_teachers,
+    shares_by_type,
 )
 from .run_setup import known_fields as known_fields
 from .run_setup import split_fold as split_fold
@@ -164,6 +165,7 @@ def _make_record(
         "class_counts": class_counts(run_data.training),
         "class_shares": run_data.class_shares.tolist(),
         "sampling_shares": run_data.seen_shares.tolist(),
+        "shares_by_type": shares_by_type(run_data),
         "app_version": __version__,
         "keras_version": keras.__version__,
         "backend": keras.backend.backend(),

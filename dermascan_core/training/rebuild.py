@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..model.manifest import Manifest
 from . import cross_validate as cv
+from . import fold_answers
 from .data import Dataset, load_dataset
 from .presets import PRESETS, Preset
 from .publish import publish_release
@@ -86,14 +87,15 @@ def rebuild(
             )
     if folds is not None:
         return None
+    pooled = fold_answers.join_recipes([fold_answers.read_folds(runs / member) for member in recipe.members])
     make_release(
         [runs / member / f"fold-{RELEASE_FOLD}" for member in recipe.members],
         data=data,
         name=name,
         weights_dir=weights_dir,
+        pooled=pooled,
         on_progress=on_progress,
     )
-    pooled = cv.join_recipes([cv.read_folds(runs / member) for member in recipe.members])
     cv.write_pooled(
         pooled, dataset, name=name, out=weights_dir / f"{name}.evaluation", on_progress=partial(_say, on_progress, "")
     )
@@ -143,7 +145,7 @@ def keep_answers(runs: Path, to: Path) -> list[Path]:
         The files written, ``to/PRESET/fold-K/validation.npz``.
     """
     written = []
-    for path in sorted(runs.glob(f"*/fold-*/{cv.FOLD_FILE}")):
+    for path in sorted(runs.glob(f"*/fold-*/{fold_answers.FOLD_FILE}")):
         target = to / path.relative_to(runs)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)

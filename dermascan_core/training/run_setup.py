@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from ..domain import ImageType
 from ..errors import DatasetError, TrainingError
 from ..evaluation.files import write_file
 from ..model.dual_branch import build_dual_branch
@@ -266,3 +267,25 @@ def compile_for(model: keras.Model, preset: Preset, learning_rate: Any, *, share
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     model.optimizer.build(model.trainable_variables)
+
+
+def shares_by_type(run_data: RunData) -> dict[str, dict[str, list[float]]]:
+    """Return, where photos of two image types train, the class shares within each: in the archive, and in the loss.
+
+    A photo's weight in the loss depends on its class alone, so within a type the classes are seen in proportion to
+    count x (share of the loss / count over all types).
+    """
+    kinds = np.array([p.metadata.image_type is ImageType.CLINICAL for p in run_data.training])
+    if not kinds.any() or kinds.all():
+        return {}
+    encoded = targets(run_data.training, run_data.codes).astype(np.float64)
+    weight = run_data.seen_shares / np.maximum(encoded.sum(axis=0), 1e-9)
+    shares = {}
+    for kind, is_own in ((ImageType.DERMOSCOPIC, ~kinds), (ImageType.CLINICAL, kinds)):
+        counts = encoded[is_own].sum(axis=0)
+        seen = counts * weight
+        shares[str(kind)] = {
+            "class_shares": (counts / counts.sum()).tolist(),
+            "sampling_shares": (seen / seen.sum()).tolist(),
+        }
+    return shares

@@ -9,20 +9,17 @@ from dermascan_core.errors import DatasetError
 from dermascan_core.evaluation.evaluate import METRICS_FILE, PREDICTIONS_FILE
 from dermascan_core.model.predictor import make_prediction
 from dermascan_core.taxonomy import ham_code
-from dermascan_core.training.cross_validate import (
+from dermascan_core.training.cross_validate import answer_fold, run_folds, serve_folds, write_pooled
+from dermascan_core.training.data import load_dataset
+from dermascan_core.training.fold_answers import (
     FOLD_FILE,
     FoldAnswers,
-    answer_fold,
     join_recipes,
     read_answers,
     read_folds,
-    run_folds,
-    serve_folds,
     write_answers,
-    write_pooled,
 )
-from dermascan_core.training.data import load_dataset
-from dermascan_core.training.fit import split_fold
+from dermascan_core.training.run_setup import split_fold
 
 
 @pytest.fixture(scope="module")
