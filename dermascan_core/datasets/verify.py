@@ -46,7 +46,7 @@ KINDS: dict[str, tuple[bool, str]] = {
     "label_conflict_of_lesion": (False, "lesions carry different diagnoses"),
     "duplicate_of_other_lesion": (False, "pictures occur as different lesions or people"),
     "duplicate_photo": (False, "pictures occur more than once"),
-    "one_class": (False, "class only: nothing can be told apart"),
+    "one_class": (False, "all photos show one class: there is nothing to tell apart"),
     "unknown_age": (False, "rows have no age"),
     "no_split": (False, "rows have no split; make one with: python -m dermascan_core data split --help"),
 }
@@ -169,7 +169,7 @@ def describe(report: VerifyReport) -> list[str]:
         shown = list(finding.sentences or finding.groups or finding.names)[:_MAX_SHOWN]
         more = f" and {finding.n - len(shown):,} more" if finding.n > len(shown) else ""
         mark = "ERROR  " if finding.is_error else "warning"
-        lines.append(f"{mark} {finding.code}: {finding.n:,} {KINDS[finding.code][1]}.")
+        lines.append(f"{mark} {finding.code} ({finding.n:,}): {KINDS[finding.code][1]}.")
         if shown and finding.code not in ("unknown_age", "no_split", "no_diagnosis"):
             lines.append(f"        {'; '.join(shown)}{more}")
     verdict = (

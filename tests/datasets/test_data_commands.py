@@ -35,7 +35,7 @@ def test_verify_exits_with_1_for_a_leak_names_it_and_fixes_a_copy(tmp_path):
     result = run("verify", folder, "--fix", tmp_path / "clean")
 
     assert result.exit_code == 1
-    assert "ERROR   leak_by_patient: 6 people have photos in more than one split or fold." in result.stdout
+    assert "ERROR   leak_by_patient (6): people have photos in more than one split or fold." in result.stdout
     assert "P0: p0 (train 0), p1 (train 1)" in result.stdout
     assert f"6 rows kept in {tmp_path / 'clean'}; taken out (see removed.csv): leak 6." in result.stderr
     assert run("verify", tmp_path / "clean").exit_code == 0
