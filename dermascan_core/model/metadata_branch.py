@@ -66,6 +66,8 @@ class MetadataEncoder:
 
 def _encode_field(name: str, metadata: Metadata) -> npt.NDArray[np.float32]:
     value = getattr(metadata, name)
+    if name in SYMPTOM_FIELDS and metadata.image_type is not ImageType.CLINICAL:
+        value = None  # archives of dermoscopy record none: nothing is known of what they mean there
     if name == "age_approx":
         known = value is not None
         return np.array([np.clip((value - 50) / 30, -2, 2) if known else 0, known], np.float32)

@@ -17,6 +17,7 @@ from ..taxonomy import REGION_OF
 from .augmentation import AUGMENTATIONS, AugmentationConfig, augment_with_mask
 from .losses import class_weights
 from .masks import LesionMasks, to_grid
+from .missingness import hiding_probability, withhold
 from .mixing import Batch, mix
 from .presets import Preset
 
@@ -187,6 +188,7 @@ class BalancedBatches(keras.utils.PyDataset):
             drawn = np.ceil(drawn - 1e-9)  # whole, so that a class's draws are never one short
         self._expected = targets @ (drawn / np.maximum(counts, 1e-9))  # draws of each photo
         self._classes = targets.argmax(axis=1)
+        self._hide = hiding_probability(self.metadata, self._classes, encoder.fields)
         self._ease = None if difficulty is None else _rank_within(self._classes, difficulty)
         self.n_draws = round(float(self._expected.sum()))
         self._draw()
@@ -244,9 +246,8 @@ class BalancedBatches(keras.utils.PyDataset):
         photo = int(self.order[position])
         mask = None if self.masks is None else self.masks.squares[photo]
         square, moved = augment_with_mask(np.asarray(self.squares[photo]), mask, self.plan.augmentation, rng)
-        told = drop_metadata(
-            self.metadata[photo], drop_all=self.plan.drop_all, drop_field=self.plan.drop_field, rng=rng
-        )
+        told = withhold(self.metadata[photo], self.encoder.fields, self._hide[photo], rng)
+        told = drop_metadata(told, drop_all=self.plan.drop_all, drop_field=self.plan.drop_field, rng=rng)
         if moved is None:
             seen: npt.NDArray[Any] = np.zeros(0, np.float32)
         elif self.masks is not None and not self.masks.is_known[photo]:

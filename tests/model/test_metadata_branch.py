@@ -41,7 +41,10 @@ def test_field_without_training_data_has_no_column(name):
     known = dataclasses.replace(Metadata(), **{name: values.get(name, True)})
 
     assert np.array_equal(encoder.encode([known]), encoder.encode([Metadata()]))
-    assert not np.array_equal(MetadataEncoder((name,)).encode([known]), MetadataEncoder((name,)).encode([Metadata()]))
+    of_a_phone = [dataclasses.replace(known, image_type=ImageType.CLINICAL)]
+    assert not np.array_equal(
+        MetadataEncoder((name,)).encode(of_a_phone), MetadataEncoder((name,)).encode([Metadata()])
+    )
 
 
 def test_encoder_refuses_a_field_it_does_not_know():
@@ -66,3 +69,13 @@ def test_image_type_is_three_columns():
     encoded = MetadataEncoder(("image_type",)).encode([Metadata(image_type=t) for t in (*ImageType, None)])
 
     assert encoded.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("image_type", [ImageType.DERMOSCOPIC, None])
+def test_what_the_person_noticed_is_heard_beside_phone_photos_alone(image_type):
+    """No archive of dermoscopy records it, so a network has never learnt what it means there."""
+    encoder = MetadataEncoder(("itch", "bleed"))
+
+    told = encoder.encode([Metadata(image_type=image_type, itch=True, bleed=False)])
+
+    assert told.tolist() == encoder.encode([Metadata()]).tolist()
