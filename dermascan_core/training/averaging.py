@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .run_folder import write_whole
 
+MEAN_FILE = "average.keras"  # the mean network with statistics of its own, where batch normalisation was trained
 Weights = Sequence[npt.NDArray[np.floating]]
 
 

@@ -21,7 +21,7 @@ from ..model.ensemble import join_members
 from ..model.keras_engine import KerasEngine
 from ..model.metadata_branch import MetadataEncoder
 from ..model.views import N_VIEWS, make_views
-from .averaging import RunningAverage
+from .averaging import MEAN_FILE, RunningAverage
 from .data import Dataset
 
 Array = npt.NDArray[np.floating]
@@ -106,7 +106,8 @@ def load_network(run: FinishedRun) -> tuple[keras.Model, str]:
     """Return the network that a run offers, in float32, and which weights these are.
 
     The mean of the last epochs where the run kept one: a fixed rule, so that no fold's figures are flattered by a
-    choice among candidates. Without one, the epoch that validated best. Kernels are rounded to float16, as stored.
+    choice among candidates; with its batch normalisation's statistics taken anew (``average.keras``) where these were
+    trained. Without a mean, the epoch that validated best. Kernels are rounded to float16, as stored.
 
     Reference: Izmailov et al. (2018), https://arxiv.org/abs/1803.05407
     """
@@ -114,7 +115,10 @@ def load_network(run: FinishedRun) -> tuple[keras.Model, str]:
     average = RunningAverage(run.folder / "average.npz")
     kept = f"epoch {run.best_epoch}"
     if len(average.epochs) > 1:
-        model.set_weights(average.mean())
+        mean = run.folder / MEAN_FILE
+        model.set_weights(
+            keras.saving.load_model(mean, compile=False).get_weights() if mean.is_file() else average.mean()
+        )
         kept = f"mean of epochs {average.epochs[0]} to {average.epochs[-1]}"
     round_kernels(model)
     return model, kept

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..errors import DatasetError, TrainingError
 from ..evaluation.experiments import measures_of
+from .averaging import MEAN_FILE, RunningAverage, reestimate_batch_norm
 from .callbacks import Course, EpochEnd, EpochStart, has_waited_enough, restore_network, tensorboard, write_result
 from .data import class_counts, targets
 from .distill import Teacher, with_teacher
@@ -47,6 +48,7 @@ from .smote import refit_head
 from .stages import Stage, open_layers, plan_stages
 
 _BEFORE_SMOTE = "best-before-smote.keras"
+_STATISTICS_BATCHES = 50
 Progress = Callable[[str, int, int], None]
 
 
@@ -137,6 +139,7 @@ def _train_in(
             "Give more photos, or a smaller batch_size."
         )
     _run_stages(course, run_data, batches, teachers)
+    _write_mean(course, batches)
     _write_final(course, run_data, squares["training"], final_views)
     final = read_state(out)
     return RunResult(out, int(final["best_epoch"]), final["best"])
@@ -185,6 +188,7 @@ def _run_stages(course: Course, run_data: RunData, batches: BalancedBatches, tea
     for stage in plan_stages(preset):
         if first >= stage.last_epoch or (not stage.is_warmup and first and has_waited_enough(state, preset)):
             continue
+        (course.out / MEAN_FILE).unlink(missing_ok=True)  # of a run that goes on
         open_layers(network, stage.open_share, train_batch_norm=preset.train_batch_norm)
         model = keras.Model(network.inputs, network.outputs)  # compiled apart, so that the network stays plain
         if teachers:
@@ -217,6 +221,15 @@ def _learning_rate(preset: Preset, stage: Stage, *, n_batches: int) -> Any:
     if stage.is_warmup:
         return float(preset.warmup_learning_rate)
     return make_schedule(preset.schedule, preset.learning_rate, n_steps=preset.epochs * n_batches)
+
+
+def _write_mean(course: Course, batches: BalancedBatches) -> None:
+    """Where batch normalisation follows the photos, take the mean network's statistics anew and keep that network."""
+    average = RunningAverage(course.out / "average.npz")
+    if len(average.epochs) > 1 and course.preset.train_batch_norm:
+        course.serving.set_weights(average.mean())
+        reestimate_batch_norm(course.serving, batches, _STATISTICS_BATCHES)
+        write_whole(course.out / MEAN_FILE, course.serving.save)
 
 
 def _write_final(course: Course, run_data: RunData, squares: npt.NDArray[np.uint8], final_views: int) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dermascan_core.errors import TrainingError, WeightsError
-from dermascan_core.training.finished_run import read_run
+from dermascan_core.training.averaging import RunningAverage
+from dermascan_core.training.finished_run import load_network, read_run
 from dermascan_core.training.fit import train
 from dermascan_core.training.presets import PRESETS, override
 from dermascan_core.training.run_folder import read_epochs, read_state
@@ -123,3 +124,18 @@ def test_starting_weights_of_another_shape_are_one_sentence_and_nothing_is_writt
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 700
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_mean_of_the_last_epochs_takes_its_statistics_anew(run):
+    out = run("epochs=2", "average_epochs=2", "learning_rate=0.01").out
+
+    mean = keras.saving.load_model(out / "average.keras", compile=False)
+    plain = RunningAverage(out / "average.npz").mean()
+    is_same = {w.path: np.allclose(a, b) for w, a, b in zip(mean.weights, mean.get_weights(), plain, strict=True)}
+    assert {path for path, same in is_same.items() if not same} == {
+        "tiny_norm/moving_mean", "tiny_norm/moving_variance"
+    }  # fmt: skip
+    offered, kept = load_network(read_run(out))
+    assert kept == "mean of epochs 1 to 2"
+    np.testing.assert_allclose(offered.get_weights()[4], mean.get_weights()[4])
