@@ -79,7 +79,7 @@ ROWS: dict[str, AblationRow] = {
         ("constant", "schedule=constant", "one learning rate throughout"),
         ("no-warmup", "warmup_epochs=0 epochs=8", "every layer open from the first batch"),
         ("unfreezing", "unfreeze_stages=4", "opening the backbone quarter by quarter"),
-        ("batch-norm", "train_batch_norm=true", "batch normalisation that follows the photos"),
+        ("frozen-norm", "train_batch_norm=false", "batch normalisation that keeps ImageNet's statistics"),
         ("ema", "ema_decay=0.995", "a moving average of the weights"),
         ("accumulation", "accumulate_steps=4", "four batches an update"),
         ("curriculum", "curriculum_epochs=3", "easy photos first"),
