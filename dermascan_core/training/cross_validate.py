@@ -7,8 +7,8 @@ without training anything again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..domain import Metadata
+from ..domain import ImageType, Metadata
 from ..errors import DatasetError
 from ..evaluation.evaluate import predict_photos
 from ..evaluation.folds import write_fold_evaluation
@@ -32,7 +32,13 @@ from .presets import Preset
 from .release import draft_manifest
 from .run_setup import split_fold
 
-EVALUATIONS = {"cross-validation": True, "cross-validation-no-metadata": False}
+# Name -> (how the photos were taken, whether the network is told age, sex and site). Never pooled over both types.
+EVALUATIONS = {
+    "cross-validation": (ImageType.DERMOSCOPIC, True),
+    "cross-validation-no-metadata": (ImageType.DERMOSCOPIC, False),
+    "cross-validation-phone": (ImageType.CLINICAL, True),
+    "cross-validation-phone-no-metadata": (ImageType.CLINICAL, False),
+}
 Progress = Callable[[str, int, int], None]
 
 
@@ -173,22 +179,26 @@ def write_pooled(
     out: Path,
     on_progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
-    """Measure all folds' photos as one data set, with and without metadata, and write both evaluations.
+    """Measure all folds' photos as one data set, with and without metadata, those of phones apart; write what was found.
 
     Args:
         folds: Of one recipe or of ``join_recipes``.
         dataset: That was cross-validated.
         name: Of the model; ends up in the files.
-        out: Gets ``cross-validation/`` and ``cross-validation-no-metadata/``.
+        out: Gets a folder for each of ``EVALUATIONS`` that has photos.
         on_progress: Called with (what, done, total).
 
     Returns:
-        The metrics with metadata.
+        The metrics of dermoscopic photos with metadata.
     """
     by_id = {p.image_id: p for p in dataset.photos}
     found: dict[str, Any] = {}
-    for evaluation, use_metadata in EVALUATIONS.items():
-        served = serve_folds(folds, dataset, name=name, use_metadata=use_metadata)
+    for evaluation, (image_type, use_metadata) in EVALUATIONS.items():
+        served = [
+            _only(one, image_type, by_id) for one in serve_folds(folds, dataset, name=name, use_metadata=use_metadata)
+        ]
+        if not any(one.photos for one in served):
+            continue
         results = {
             str(one.fold): predict_photos(
                 StoredPredictor(one.manifest, one.outputs),
@@ -201,11 +211,22 @@ def write_pooled(
         }
         metrics = write_fold_evaluation(
             results,
-            served[0].manifest,
+            served[0].manifest.as_for(image_type),
             out=out / evaluation,
             engine=StoredPredictor.engine,
             use_metadata=use_metadata,
-            thresholds={str(one.fold): one.manifest.threshold for one in served},
+            thresholds={str(one.fold): one.manifest.as_for(image_type).threshold for one in served},
         )
         found = found or metrics
     return found
+
+
+def _only(served: ServedFold, image_type: ImageType, by_id: Mapping[str, LabelledPhoto]) -> ServedFold:
+    """Keep the photos of one type; those of no stated type count as dermoscopic, as in training."""
+    is_clinical = image_type is ImageType.CLINICAL
+    kept = [
+        (photo, output)
+        for photo, output in zip(served.photos, served.outputs, strict=True)
+        if (by_id[photo].metadata.image_type is ImageType.CLINICAL) is is_clinical
+    ]
+    return replace(served, photos=tuple(p for p, _ in kept), outputs=tuple(o for _, o in kept))

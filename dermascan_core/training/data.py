@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DatasetError, PhotoError
+from ..errors import DatasetError, OutputError, PhotoError
 from ..imaging.decode import read_photo
 from ..imaging.preprocess import PreprocessConfig, preprocess
 from ..tables import (
@@ -178,6 +180,7 @@ def load_squares(
 
     Raises:
         DatasetError: If a training photo cannot be decoded; names it.
+        OutputError: If the disk has no room for the squares.
     """
     stamps = [(p.image_id, (stat := dataset.files[p.image_id].stat()).st_size, stat.st_mtime_ns) for p in photos]
     key = hashlib.sha256(json.dumps([config.to_dict(), stamps]).encode()).hexdigest()[:16]
@@ -186,7 +189,7 @@ def load_squares(
         cache_dir.mkdir(parents=True, exist_ok=True)
         shape = (len(photos), config.input_px, config.input_px, 3)
         partial = path.with_suffix(".partial")
-        squares = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        squares = _reserve(partial, shape)
         for index, photo in enumerate(photos):
             try:
                 squares[index] = preprocess(read_photo(dataset.files[photo.image_id]), config)
@@ -202,3 +205,23 @@ def load_squares(
 def class_counts(photos: Sequence[LabelledPhoto]) -> dict[str, int]:
     """Return dx -> number of photos."""
     return dict(sorted(Counter(p.dx for p in photos).items()))
+
+
+def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """Return a new memory map whose blocks exist on the disk: a full one is said here, and kills nobody later.
+
+    Raises:
+        OutputError: If the disk has not so much room.
+    """
+    try:
+        squares = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        if hasattr(os, "posix_fallocate"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OutputError(
+            f"Expected room for {np.prod(shape) / 1e6:.0f} MB of prepared photos in '{path.parent}'. "
+            f"The disk said: {error.strerror or error}. Free some space, then go on."
+        ) from error
+    return squares

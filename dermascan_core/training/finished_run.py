@@ -157,7 +157,8 @@ def view_logits(
         Two arrays (n_photos, 8 * n_members, n_classes), the members' views one after the other.
     """
     engine = KerasEngine(join_members(members, input_px=squares.shape[1]))
-    known, unknown = (np.repeat(encoder.encode(rows), N_VIEWS, axis=0) for rows in (metadata, [Metadata()]))
+    withheld = [Metadata(image_type=row.image_type) for row in metadata]  # how a photo was taken is always known
+    known, unknown = (np.repeat(encoder.encode(rows), N_VIEWS, axis=0) for rows in (metadata, withheld))
     told: list[Array] = []
     untold: list[Array] = []
     for start in range(0, len(squares), _PHOTOS_AT_ONCE):
@@ -168,8 +169,7 @@ def view_logits(
         rows = (chosen[:, None] * N_VIEWS + np.arange(N_VIEWS)).ravel()
         looks = engine.run(images, known[rows])
         blind = [
-            head.logits(embedding, np.tile(unknown, (_PHOTOS_AT_ONCE, 1)))
-            for (_, embedding, _), head in zip(looks, engine.heads, strict=True)
+            head.logits(embedding, unknown[rows]) for (_, embedding, _), head in zip(looks, engine.heads, strict=True)
         ]
         for into, members_logits in ((told, [logits for logits, _, _ in looks]), (untold, blind)):
             by_photo = [one.reshape(_PHOTOS_AT_ONCE, N_VIEWS, -1) for one in members_logits]

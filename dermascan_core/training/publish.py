@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..domain import ImageType
 from ..evaluation.evaluate import evaluate_photos
 from ..model.keras_engine import KerasEngine
 from ..model.manifest import Manifest, load_manifest, save_manifest
@@ -16,7 +17,13 @@ from ..tables import find_photos, read_labels
 from .data import load_dataset
 from .model_card import render_model_card
 
-EVALUATIONS = {"test": True, "test-no-metadata": False}
+# Name -> (whether photos of a phone, whether told age, sex and site). Never pooled over both types.
+EVALUATIONS = {
+    "test": (False, True),
+    "test-no-metadata": (False, False),
+    "test-phone": (True, True),
+    "test-phone-no-metadata": (True, False),
+}
 # What the manifest repeats of an evaluation; the whole of it ships beside the weights.
 _KEPT = ("data", "intervals", "summary", "sets", "abstention")
 _CURVES = ("roc", "precision_recall")
@@ -33,8 +40,8 @@ def publish_release(
 ) -> Manifest:
     """Evaluate a released model with and without metadata, and write the figures where people read them.
 
-    Writes ``<name>.evaluation/test`` and ``test-no-metadata`` in the weights folder, the same figures into the
-    manifest, and the model card.
+    Writes ``<name>.evaluation/test`` and ``test-no-metadata`` in the weights folder (photos of phones apart, where the
+    data set has some), the same figures into the manifest, and the model card.
 
     Args:
         name: Of the model in ``weights_dir``.
@@ -53,7 +60,11 @@ def publish_release(
     dataset = load_dataset(data)
     # Rows without a photo are evaluated too: ``evaluate`` counts them as missing instead of passing them over.
     photos = [*dataset.part(split="test"), *(p for p in dataset.missing if p.split == "test")]
-    tasks = [(evaluation, photos, dataset.files, told, "test") for evaluation, told in EVALUATIONS.items()]
+    tasks = []
+    for evaluation, (is_phone, told) in EVALUATIONS.items():
+        own = [p for p in photos if (p.metadata.image_type is ImageType.CLINICAL) is is_phone]
+        if own:
+            tasks.append((evaluation, own, dataset.files, told, "test"))
     for folder in external or ():
         rows = read_labels(folder / "metadata.csv")
         tasks.append((folder.name, rows, find_photos(folder / "images", [p.image_id for p in rows]), True, ""))

@@ -6,7 +6,7 @@ Everything is fitted on the runs' validation fold; the ``test`` split is only lo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ..model.checkpoint import save_weights
 from ..model.ensemble import join_members
 from ..model.manifest import Manifest, file_sha256, save_manifest
 from ..model.views import N_VIEWS
-from ..tables import LabelledPhoto
+from ..tables import LabelledPhoto, read_split, shipped_splits
 from ..taxonomy import HAM_CODES
 from .data import Dataset, load_dataset, load_squares, targets
 from .finished_run import FinishedRun, check_same_data, load_network, read_config, read_run, view_logits
@@ -31,13 +31,22 @@ from .operating import OperatingPoint, fit_decisions, shares_by_type
 from .run_setup import split_fold
 
 Array = npt.NDArray[np.floating]
-WEIGHTS_LICENCE = "CC BY-NC 4.0 (non-commercial, as the HAM10000 photos they were trained on)"
-HAM10000_PROVENANCE = {
-    "name": "HAM10000",
-    "source": "Tschandl et al. (2018), https://doi.org/10.1038/sdata.2018.161",
-    "licence": "CC BY-NC 4.0",
-}
-OWN_DATA = {"source": "the trainer's own", "licence": "not stated"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Archive:
+    """A public archive, known by how it names its lesions."""
+
+    name: str
+    lesion_prefix: str
+    source: str
+    licence: str
+
+
+_ARCHIVES = (
+    _Archive("HAM10000", "HAM_", "Tschandl et al. (2018), https://doi.org/10.1038/sdata.2018.161", "CC BY-NC 4.0"),
+    _Archive("PAD-UFES-20", "PAT_", "Pacheco et al. (2020), https://doi.org/10.1016/j.dib.2020.106221", "CC BY 4.0"),
+)
 Progress = Callable[[str, int, int], None]
 
 
@@ -101,7 +110,7 @@ def make_release(
     y_true = targets(photos, first.codes).argmax(axis=1)
     manifest = replace(
         manifest,
-        licence=WEIGHTS_LICENCE if dataset.is_shipped_split else "that of the data they were trained on",
+        licence=_weights_licence(dataset),
         data=_describe_data(first.record, dataset, photos, point),
         training=_describe_training(runs, [kept for _, kept in networks], logits, y_true),
     )
@@ -204,10 +213,11 @@ def _describe_training(
 def _describe_data(
     record: Mapping[str, Any], dataset: Dataset, validation: Sequence[LabelledPhoto], point: OperatingPoint
 ) -> dict[str, Any]:
-    # Only the shipped split is known to be HAM10000; of any other data nothing is claimed but its folder names.
-    provenance = HAM10000_PROVENANCE if dataset.is_shipped_split else OWN_DATA | {"name": ", ".join(record["data"])}
+    archives = _archives_of(dataset)
+    own = {"name": ", ".join(record["data"]), "source": "the trainer's own", "licence": "not stated"}
+    known = {part: "; ".join(getattr(a, part) for a in archives) for part in ("name", "source", "licence")}
     return {
-        **provenance,
+        **(known if archives else own),
         "split_sha256": dataset.split_sha256,
         "validation_fold": record["fold"],
         "n_train": record["n_train"],
@@ -216,3 +226,26 @@ def _describe_data(
         "class_counts": record["class_counts"],
         "validation_at_threshold": point.reached(),
     }
+
+
+def _archives_of(dataset: Dataset) -> list[_Archive]:
+    """Return the public archives that the photos are of; none where any photo is not: then nothing is claimed.
+
+    Only photos of the shipped split are known to be HAM10000.
+    """
+    shipped = {row.image_id for path in shipped_splits() for row in read_split(path)}
+    found = {}
+    for photo in dataset.photos:
+        archive = next((a for a in _ARCHIVES if photo.lesion_id.startswith(a.lesion_prefix)), None)
+        if archive is None or (archive.name == "HAM10000" and photo.image_id not in shipped):
+            return []
+        found[archive.name] = archive
+    return list(found.values())
+
+
+def _weights_licence(dataset: Dataset) -> str:
+    archives = _archives_of(dataset)
+    if not archives:
+        return "that of the data they were trained on"
+    names = " and ".join(f"the {a.name} photos ({a.licence})" for a in archives)
+    return f"CC BY-NC 4.0 (non-commercial, for {names} they were trained on)"

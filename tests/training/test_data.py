@@ -1,12 +1,14 @@
 """Which photos train: leaks refused by name, the shipped split joined, squares computed once."""
 
 import csv
+import errno
+import os
 
 import numpy as np
 import pytest
 
 from dermascan_core.domain import ImageType
-from dermascan_core.errors import DatasetError, DermaScanError
+from dermascan_core.errors import DatasetError, DermaScanError, OutputError
 from dermascan_core.imaging.decode import read_photo
 from dermascan_core.imaging.preprocess import PreprocessConfig, preprocess
 from dermascan_core.tables import LabelledPhoto, split_sha256
@@ -258,3 +260,16 @@ def test_real_split_of_ham10000_is_the_one_that_ships(data_dir):
 
     assert dataset.is_shipped_split
     assert len(dataset.photos) == 8990
+
+
+def test_disk_without_room_for_the_squares_is_said_before_they_are_made(generated_dataset, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    dataset = load_dataset(generated_dataset)
+
+    with pytest.raises(OutputError, match=r"prepared photos in .* The disk said: No space left on device"):
+        load_squares(dataset, dataset.photos[:3], PreprocessConfig(64, 64), cache_dir=tmp_path)
+
+    assert list(tmp_path.iterdir()) == []

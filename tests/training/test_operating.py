@@ -109,4 +109,4 @@ def test_without_a_melanoma_phone_photos_get_no_decisions_of_their_own(both_type
 def test_run_that_learnt_from_one_type_has_one_pair_of_shares():
     record = {"class_shares": [0.5, 0.5], "sampling_shares": [0.3, 0.7]}
 
-    assert [kind for kind in shares_by_type(record)] == [ImageType.DERMOSCOPIC]
+    assert list(shares_by_type(record)) == [ImageType.DERMOSCOPIC]
