@@ -15,7 +15,7 @@ from dermascan_core.triage.wording import Voice, class_name
 # Blue and orange keep apart for every common colour blindness, on white and on near-black.
 MALIGNANT, OTHER, GREY, FAINT = "#d9660a", "#2b7bba", "#8a929c", "#9fb3c8"
 CONFIG = {"displayModeBar": False, "scrollZoom": False}
-_LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0}
+LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0}
 
 
 def short_class_name(code: str, voice: Voice) -> str:
@@ -51,7 +51,7 @@ def class_chart(
         margin={"l": 4, "r": 34, "t": 8, "b": 8},
         xaxis={"title": "percent", "range": [0, 104], "fixedrange": True},
         yaxis={"autorange": "reversed", "fixedrange": True},
-        legend=_LEGEND_BELOW,
+        legend=LEGEND_BELOW,
         showlegend=len(bars) > 1,
     )
     return figure
@@ -143,5 +143,5 @@ def _square(figure: go.Figure, x_title: str, y_title: str) -> None:
         margin={"l": 4, "r": 4, "t": 8, "b": 8},
         xaxis={"title": x_title, **axis},
         yaxis={"title": y_title, **axis},
-        legend={**_LEGEND_BELOW, "y": -0.2},
+        legend={**LEGEND_BELOW, "y": -0.2},
     )

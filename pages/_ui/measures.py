@@ -10,31 +10,42 @@ from dermascan_core.triage.wording import Voice, class_name, step_title
 
 Estimate = Mapping[str, float | None]
 
-_SUMMARY = {
+SUMMARY_WORDS = {
     "macro_auc": "Macro AUC, seven classes",
     "balanced_accuracy": "Balanced accuracy (class shown first)",
     "accuracy": "Accuracy (class shown first)",
     "accuracy_of_most_probable": "Accuracy of the most probable class",
+    "melanoma_auc": "AUC, melanoma",
     "malignant_auc": "AUC, cancer or pre-cancer",
     "malignant_average_precision": "Average precision, cancer or pre-cancer",
-    "specificity_at_95_sensitivity": "Specificity at 95 % sensitivity",
+    "specificity_at_95_sensitivity": "Specificity at 95 % sensitivity, cancer or pre-cancer",
+    "melanoma_sensitivity_at_97_specificity": "Sensitivity at 97 % specificity, melanoma",
+    "melanoma_vs_nv_bkl_auc": "AUC, melanoma against nevus and keratosis",
+    "melanoma_vs_nv_bkl_sensitivity_at_89_specificity": "The same: sensitivity at 89 % specificity",
+    "melanoma_vs_nv_bkl_specificity_at_85_sensitivity": "The same: specificity at 85 % sensitivity",
+    "melanoma_vs_nv_bkl_specificity_at_95_sensitivity": "The same: specificity at 95 % sensitivity",
     "sensitivity_at_threshold": "Sensitivity at the line, cancer or pre-cancer",
     "specificity_at_threshold": "Specificity at the line, cancer or pre-cancer",
     "melanoma_sensitivity_at_threshold": "Sensitivity at the line, melanoma",
     "malignant_share_above_threshold": "Cancer or pre-cancer among photos at or above the line",
     "malignant_share_below_threshold": "Cancer or pre-cancer among photos below the line",
+    "macro_precision": "Precision, mean over classes",
+    "macro_sensitivity": "Sensitivity, mean over classes",
+    "macro_specificity": "Specificity, mean over classes",
+    "macro_f1": "F1, mean over classes",
     "ece": "Calibration error (lower is better)",
+    "malignant_ece": "Calibration error, cancer or pre-cancer (lower is better)",
     "brier": "Brier score, seven classes (lower is better)",
     "malignant_brier": "Brier score, cancer or pre-cancer (lower is better)",
 }
-_CLASS_MEASURES = {
+CLASS_MEASURES = {
     "precision": "precision",
     "sensitivity": "sensitivity",
     "specificity": "specificity",
     "f1": "F1",
     "auc": "AUC",
 }
-_GROUP_MEASURES = {
+GROUP_MEASURES = {
     "malignant_auc": "AUC",
     "sensitivity_at_threshold": "sensitivity",
     "specificity_at_threshold": "specificity",
@@ -107,7 +118,7 @@ def summary_rows(summary: Mapping[str, Estimate]) -> list[dict[str, str]]:
     """Return one row a headline measure."""
     return [
         {"measure": label, "value (95 % interval)": with_interval(summary[name])}
-        for name, label in _SUMMARY.items()
+        for name, label in SUMMARY_WORDS.items()
         if name in summary
     ]
 
@@ -118,7 +129,7 @@ def class_rows(classes: Mapping[str, Any], voice: Voice) -> list[dict[str, Any]]
         {
             "class": class_name(code, voice),
             "photos": one["n"],
-            **{label: with_interval(one.get(name), digits=2) for name, label in _CLASS_MEASURES.items()},
+            **{label: with_interval(one.get(name), digits=2) for name, label in CLASS_MEASURES.items()},
         }
         for code, one in classes.items()
     ]
@@ -151,16 +162,16 @@ def abstention_lines(evaluation: Mapping[str, Any]) -> list[str]:
 
 
 def group_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row a group; a group that is too small has its counts only."""
+    """Return one row a group; a group that is too small says so in place of every number."""
     return [
         {
             "by": row["kind"].replace("_", " "),
             "group": row["name"],
             "photos": row["n"],
-            "malignant": row["n_malignant"],
+            "cancer or pre-cancer": row["n_malignant"],
             **{
-                label: with_interval((row["measures"] or {}).get(name), digits=2)
-                for name, label in _GROUP_MEASURES.items()
+                label: "too few cases" if row["too_few"] else with_interval((row["measures"] or {}).get(name), digits=2)
+                for name, label in GROUP_MEASURES.items()
             },
         }
         for row in rows
