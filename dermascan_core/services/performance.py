@@ -17,6 +17,7 @@ from ..evaluation.report import SCHEMA
 from ..evaluation.stress_report import SCHEMA as STRESS_SCHEMA
 from ..evaluation.stress_report import STRESS_FILE
 from ..model.manifest import Manifest
+from ..taxonomy import ham_code
 from . import models
 
 _logger = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ def class_draws(manifest: Manifest) -> list[dict[str, Any]]:
     """Return how many training photos each class has, and how often an epoch shows it once the recipe has balanced them.
 
     Returns:
-        One row a class, in the network's order: ``code``, ``n_photos``, ``n_drawn`` (rounded) and ``loss_share`` (what
+        One row a class: ``code``, ``n_photos``, ``n_drawn`` (rounded) and ``loss_share`` (what
         the loss sees of it, weights included). Empty where the manifest holds no counts.
     """
     counts: dict[str, float] = manifest.data.get("class_counts", {})
@@ -154,15 +155,17 @@ def class_draws(manifest: Manifest) -> list[dict[str, Any]]:
     # As training.sampling.draws_per_class, which pages and services may not import.
     powers = {code: (n / total) ** (1 - recipe.get("balance", 0.0)) for code, n in counts.items()}
     drawn = {code: total * power / sum(powers.values()) for code, power in powers.items()}
+    shares = dict(zip(manifest.codes, manifest.sampling_shares, strict=True))
+    if "bkl" in counts:  # photos whose undivided keratosis the network learns as one of its finer classes
+        shares["bkl"] = sum(share for code, share in shares.items() if ham_code(code) == "bkl" and code not in counts)
     return [
         {
             "code": code,
-            "n_photos": counts[code],
-            "n_drawn": round(max(drawn[code], recipe.get("class_floor", 0))) if counts[code] else 0,
-            "loss_share": share,
+            "n_photos": n,
+            "n_drawn": round(max(drawn[code], recipe.get("class_floor", 0))) if n else 0,
+            "loss_share": shares.get(code, 0.0),
         }
-        for code, share in zip(manifest.codes, manifest.sampling_shares, strict=True)
-        if code in counts
+        for code, n in counts.items()
     ]
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.services.performance import class_draws
-from dermascan_core.taxonomy import CLASS_BY_CODE
+from dermascan_core.taxonomy import CLASS_BY_CODE, HAM_NAMES
 
 from .frame import as_plain_text
 from .measured_charts import count_chart, epoch_chart
@@ -77,7 +77,7 @@ def _show_course(member: Mapping[str, Any]) -> None:
     best = best_epoch(epochs)
     st.markdown(
         "Each epoch the network sees the training photos once more. After each, it answered for photos kept aside. "
-        "When the lower chart stops rising, more training would only learn the photos by heart."
+        "When the chart of AUC stops rising, more training would only learn the photos by heart."
         + (f" Kept: {as_plain_text(str(member['kept']), max_chars=200)}." if member["kept"] else "")
     )
     losses, qualities = (_curves(epochs, words) for words in (_LOSSES, _QUALITIES))
@@ -122,7 +122,7 @@ def _show_counts(manifest: Manifest) -> None:
         "The archive holds many moles and few of everything rare. In training, rare classes are drawn more often, each "
         "time changed anew (turned, zoomed, lighter, darker). Answers are corrected back to the archive's mix afterwards."
     )
-    labels = [f"{CLASS_BY_CODE[row['code']].name} ({row['code']})" for row in rows]
+    labels = [f"{_class_words(row['code'])} ({row['code']})" for row in rows]
     show_chart(
         count_chart(
             labels,
@@ -152,6 +152,10 @@ def _show_counts(manifest: Manifest) -> None:
         f"Trained on {data.get('n_train', 0):,} photos, chosen and calibrated on {data.get('n_validation', 0):,} "
         f"(fold {data.get('validation_fold', '?')}) of {as_plain_text(str(data.get('name', 'the data')))}."
     )
+
+
+def _class_words(code: str) -> str:
+    return CLASS_BY_CODE[code].name if code in CLASS_BY_CODE else HAM_NAMES.get(code, code)
 
 
 def _show_recipe(members: Sequence[Mapping[str, Any]], index: int) -> None:

@@ -15,7 +15,6 @@ from dermascan_core.model.predictor import prediction_from_views
 from dermascan_core.services import models
 from dermascan_core.tables import LabelledPhoto
 from tests.fakes import CODES, FakePredictor, fake_manifest
-from tests.pages.reading import voice_switch
 
 OpenPage = Callable[[str], AppTest]
 
@@ -67,7 +66,6 @@ def test_page_shows_every_table_and_chart(open_page: OpenPage) -> None:
         "Class by class",
         "Does a share mean what it says?",
         "When it holds back, and what it advises",
-        "What it gets wrong",
     ]
     assert len(page.get("plotly_chart")) == 6
     assert len(page.error) == 0
@@ -88,12 +86,29 @@ def test_page_shows_the_measured_numbers_with_their_intervals(
 
 
 @pytest.mark.usefixtures("with_files")
-def test_clinician_sees_groups_too(open_page: OpenPage) -> None:
+@pytest.mark.parametrize(
+    ("view", "header"),
+    [
+        ("mistakes", "What it gets wrong"),
+        ("groups", "By group"),
+        ("folds", "Cross-validation"),
+        ("stress", "When the photo is worse"),
+        ("training", "How it was trained"),
+        ("pair", "Two models side by side"),
+        ("experiments", "Experiments"),
+        ("others", "Beside other systems, and beside people"),
+    ],
+)
+def test_each_view_opens_with_its_meaning_or_says_what_fills_it(open_page: OpenPage, view: str, header: str) -> None:
     page = open_page("performance")
 
-    voice_switch(page).set_value("clinician").run()
+    page.segmented_control(key="view").set_value(view).run()
 
-    assert "By group" in [header.value for header in page.header]
+    assert not page.exception
+    assert [error.value for error in page.error] == []
+    assert page.header[0].value == header
+    if view in ("folds", "stress", "training", "pair", "experiments"):
+        assert any("python -m dermascan_core" in info.value for info in page.info)
 
 
 @pytest.mark.usefixtures("with_files")
@@ -101,7 +116,7 @@ def test_switch_shows_the_photo_alone(open_page: OpenPage, tmp_path: Path) -> No
     page = open_page("performance")
     (tmp_path / "dermascan.evaluation" / "test-no-metadata" / "metrics.json").unlink()
 
-    page.segmented_control(key="evaluation").set_value("test-no-metadata").run()
+    page.selectbox(key="evaluation").set_value("test-no-metadata").run()
 
     assert "Expected an evaluation 'test-no-metadata'" in page.info[0].value
 
@@ -124,8 +139,8 @@ def test_other_archives_are_offered_beside_the_own_test(open_page: OpenPage, tmp
     (other / "metrics.json").write_text(own.read_text(encoding="utf-8"), encoding="utf-8")
 
     page = open_page("performance")
-    page.segmented_control(key="evaluation").set_value("clinic").run()
+    page.selectbox(key="evaluation").set_value("clinic").run()
 
-    assert "Other clinics: clinic" in page.segmented_control(key="evaluation").options
+    assert "Other archive: clinic" in page.selectbox(key="evaluation").options
     assert not page.exception
     assert page.header[0].value == "In plain numbers"
