@@ -120,3 +120,20 @@ def test_altered_weights_are_one_sentence_on_the_page(open_page: OpenPage, monke
 
     assert [error.value for error in page.error] == ["Expected one of the engines keras. Received 'other'."]
     assert not page.exception
+
+
+def test_clinician_alone_chooses_and_among_measured_models_alone(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {name: fake_manifest(name=name) for name in (models.DEFAULT_MODEL, "large", "unmeasured")}
+    monkeypatch.setattr(models, "list_models", lambda weights_dir=None: list(known.values()))
+    monkeypatch.setattr(model, "available_evaluations", lambda name: () if name == "unmeasured" else ("test",))
+
+    public = open_page("triage")
+    clinician = AppTest.from_file(public._script_path, default_timeout=30)
+    clinician.query_params["voice"] = "clinician"
+    clinician.run()
+
+    assert [box.label for box in public.selectbox] == []
+    assert clinician.selectbox(key="triage_model").options == ["dermascan (default)", "large"]
+    assert clinician.selectbox(key="triage_model").value == "dermascan"
