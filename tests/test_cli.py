@@ -227,7 +227,7 @@ def test_release_makes_the_weights_and_then_looks_at_the_test_split(tmp_path, mo
     run("release", "runs/x", "--name", "fake", "--data", "d", "--no-evaluation", *folder)
     result = run("release", "runs/x", "--name", "fake", "--data", "d", "--card", "card.md", *folder)
 
-    released = ("release", Path("runs/x"), "fake")
+    released = ("release", [Path("runs/x")], "fake")
     assert calls == [released, released, ("publish", "fake", Path("card.md"))]
     assert result.stdout.splitlines() == [
         "fake: threshold 0.2000 (chosen for tests).",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import app, example, stages
+from .common import app, count, example, stages
 
 if TYPE_CHECKING:
     from ..training.presets import Preset
@@ -195,6 +195,14 @@ def rebuild(
         list[int] | None,
         typer.Option("--fold", metavar="K", help="Train only this fold and stop before the release; repeatable."),
     ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            "--answers",
+            metavar="DIR",
+            help="Also copy each fold's answers there: small, and enough to go on elsewhere without the trained networks.",
+        ),
+    ] = None,
     weights_dir: Annotated[
         Path | None, typer.Option("--weights-dir", metavar="DIR", help="Where it goes; default: weights/.")
     ] = None,
@@ -227,6 +235,9 @@ def rebuild(
             external=external,
             on_progress=show,
         )
+    if answers is not None:
+        n_kept = len(making.keep_answers(runs, answers))
+        typer.echo(f"The answers of {count(n_kept, 'fold')} in {answers}.", err=True)
     if manifest is None:
         typer.echo(f"Folds {', '.join(map(str, folds or []))} are trained. Without --fold the release is made.")
         return

@@ -1,0 +1,128 @@
+"""The commands that make models, as a script would call them; what they call is held in its own tests."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dermascan_core import cli
+from dermascan_core.training import cross_validate, fold_answers, rebuild
+from dermascan_core.training import data as training_data
+from tests.fakes import fake_manifest
+
+SUMMARY = {"summary": {"macro_auc": {"value": 0.9, "low": 0.8, "high": 0.95}}}
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+
+
+class Fold:
+    def __init__(self, fold):
+        self.fold = fold
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What was called, with the data set and the networks left out."""
+    seen = []
+    monkeypatch.setattr(training_data, "load_dataset", lambda folders: "dataset")
+    monkeypatch.setattr(
+        cross_validate, "run_folds", lambda preset, **o: seen.append(("train", preset.epochs, o["out"], o["folds"]))
+    )
+    monkeypatch.setattr(fold_answers, "read_folds", lambda folder: [Fold(0), Fold(2)])
+    monkeypatch.setattr(
+        fold_answers, "join_recipes", lambda recipes: seen.append(("join", len(recipes))) or [Fold(0), Fold(2)]
+    )
+    monkeypatch.setattr(
+        cross_validate, "write_pooled", lambda folds, *_, **o: seen.append(("pool", o["name"], o["out"])) or SUMMARY
+    )
+    return seen
+
+
+def test_cross_validate_trains_the_folds_asked_for_and_measures_them_as_one(calls, tmp_path):
+    result = run(
+        "cross-validate", "smoke", "--data", "d", "--out", tmp_path, "--fold", 0, "--fold", 2, "--set", "epochs=7"
+    )
+
+    assert result.exit_code == 0
+    assert calls == [("train", 7, tmp_path, [0, 2]), ("pool", "smoke", tmp_path)]
+    assert "Folds 0, 2, each by networks that did not see it:" in result.output
+    assert "0.9000 (0.8000 to 0.9500)" in result.output
+
+
+def test_join_folds_measures_an_ensemble_without_training(calls, tmp_path):
+    result = run("join-folds", "a", "b", "--data", "d", "--out", tmp_path, "--name", "both")
+
+    assert result.exit_code == 0
+    assert calls == [("join", 2), ("pool", "both", tmp_path)]
+
+
+def test_rebuild_passes_on_which_file_starts_which_backbone(monkeypatch, tmp_path):
+    asked = {}
+
+    def make(name, recipe, **options):
+        asked.update(options, name=name, recipe=recipe)
+        return fake_manifest(metrics={"test": SUMMARY})
+
+    monkeypatch.setattr(rebuild, "rebuild", make)
+
+    result = run(
+        "rebuild",
+        "dermascan",
+        "--data",
+        "d",
+        "--runs",
+        tmp_path,
+        "--pretrained",
+        "mobilenet_v2=a=b.h5",
+        "--card",
+        "c.md",
+    )
+
+    assert result.exit_code == 0
+    assert (asked["name"], asked["recipe"]) == ("dermascan", rebuild.RELEASES["dermascan"])
+    assert asked["pretrained"] == {"mobilenet_v2": "a=b.h5"}
+    assert (asked["folds"], asked["card"]) == (None, Path("c.md"))
+    assert "On test:" in result.output
+
+
+def test_rebuild_of_some_folds_says_that_the_release_is_still_to_come(monkeypatch, tmp_path):
+    monkeypatch.setattr(rebuild, "rebuild", lambda name, recipe, **o: None)
+
+    kept = tmp_path / "runs" / "student" / "fold-1" / "validation.npz"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"answers")
+
+    result = run(
+        "rebuild",
+        "dermascan",
+        "--data",
+        "d",
+        "--runs",
+        tmp_path / "runs",
+        "--fold",
+        1,
+        "--fold",
+        3,
+        "--answers",
+        tmp_path / "a",
+    )
+
+    assert result.exit_code == 0
+    assert (tmp_path / "a" / "student" / "fold-1" / "validation.npz").read_bytes() == b"answers"
+    assert "Folds 1, 3 are trained. Without --fold the release is made." in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "Expected one of dermascan-large"),
+        (["dermascan", "--pretrained", "file"], "Expected BACKBONE=FILE"),
+    ],
+)
+def test_rebuild_says_what_it_takes(arguments, message, tmp_path):
+    result = run("rebuild", *arguments, "--data", "d", "--runs", tmp_path)
+
+    assert result.exit_code == 2
+    assert message in result.output
