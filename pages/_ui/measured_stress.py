@@ -75,7 +75,7 @@ def _show_kept(stress: Mapping[str, Any]) -> None:
     lines = _lines(stress["stresses"], "accuracy_kept", worst["name"] if worst else None)
     if lines:
         show_chart(
-            kept_chart(lines, x_title="accuracy kept, percent of the clean photos'"),
+            kept_chart(lines, x_title="accuracy kept, percent"),
             key="stress_kept",
             alt="Share of the clean accuracy kept under each change, with intervals",
         )
@@ -117,7 +117,7 @@ def _show_small_changes(stress: Mapping[str, Any]) -> None:
     show_chart(
         interval_chart(
             {"small changes": _lines(stress["small_changes"], "next_step_changed", worst["name"] if worst else None)},
-            x_title="next step changed, percent of photos",
+            x_title="next step changed, percent",
             in_percent=True,
         ),
         key="stress_steps",
