@@ -81,7 +81,9 @@ def _import(
 def _tell(summary: ImportSummary, out: Path) -> None:
     how = ", ".join(f"{n:,} by {way}" for way, n in sorted(summary.how.items())) or "all were there"
     split = (
-        "The archive's own split is kept" if summary.has_own_split else "Each person, lesion and picture lies in one part"
+        "The archive's own split is kept"
+        if summary.has_own_split
+        else "Each person, lesion and picture lies in one part"
     )
     typer.echo(f"{count(summary.n_photos, 'photo')} in {out}, {summary.n_placed} placed now ({how}). {split}.")
     for sentence, names in (

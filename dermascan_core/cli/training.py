@@ -99,7 +99,10 @@ def cross_validate(
     log_to_terminal()
     dataset = load_dataset(data)
     with stages() as show:
-        cv.run_folds(recipe, dataset=dataset, data=data, out=out, folds=folds, on_progress=show)
+        runs = cv.run_folds(recipe, dataset=dataset, data=data, out=out, folds=folds, on_progress=show)
+        if len(list(out.glob(f"fold-*/{fold_answers.FOLD_FILE}"))) < 2:
+            typer.echo(f"Trained {', '.join(run.name for run in runs)}. Two folds are needed to measure them as one.")
+            return
         finished = fold_answers.read_folds(out)
         metrics = cv.write_pooled(finished, dataset, name=preset, out=out, on_progress=show)
     _say_pooled(metrics, [answers.fold for answers in finished], out)
@@ -200,7 +203,7 @@ def rebuild(
         typer.Option(
             "--answers",
             metavar="DIR",
-            help="Also copy each fold's answers there: small, and enough to go on elsewhere without the trained networks.",
+            help="Also copy each fold's answers there: small, and enough for join-folds elsewhere.",
         ),
     ] = None,
     weights_dir: Annotated[

@@ -81,8 +81,8 @@ class Preset:
         precision: Keras' dtype policy: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``.
         pipeline: ``pydataset``, or ``tf_data`` (cache, shuffle, batch, prefetch; TensorFlow only).
         patience: Epochs without a better validation score before stopping.
-        average_epochs: How many of the last epochs' weights are averaged; ``release`` keeps the mean where it validates
-            better.
+        average_epochs: How many of the last epochs' weights are averaged: the network that the run offers. 0 or 1 offers
+            the epoch that validated best.
         seed: Of every random choice.
     """
 

@@ -27,9 +27,16 @@ def calls(monkeypatch):
     """What was called, with the data set and the networks left out."""
     seen = []
     monkeypatch.setattr(training_data, "load_dataset", lambda folders: "dataset")
-    monkeypatch.setattr(
-        cross_validate, "run_folds", lambda preset, **o: seen.append(("train", preset.epochs, o["out"], o["folds"]))
-    )
+
+    def run_folds(preset, *, out, folds, **_):
+        seen.append(("train", preset.epochs, out, folds))
+        runs = [out / f"fold-{fold}" for fold in folds]
+        for folder in runs:
+            folder.mkdir()
+            (folder / fold_answers.FOLD_FILE).touch()
+        return runs
+
+    monkeypatch.setattr(cross_validate, "run_folds", run_folds)
     monkeypatch.setattr(fold_answers, "read_folds", lambda folder: [Fold(0), Fold(2)])
     monkeypatch.setattr(
         fold_answers, "join_recipes", lambda recipes: seen.append(("join", len(recipes))) or [Fold(0), Fold(2)]
@@ -49,6 +56,14 @@ def test_cross_validate_trains_the_folds_asked_for_and_measures_them_as_one(call
     assert calls == [("train", 7, tmp_path, [0, 2]), ("pool", "smoke", tmp_path)]
     assert "Folds 0, 2, each by networks that did not see it:" in result.output
     assert "0.9000 (0.8000 to 0.9500)" in result.output
+
+
+def test_cross_validate_of_one_fold_trains_it_and_says_what_is_missing(calls, tmp_path):
+    result = run("cross-validate", "smoke", "--data", "d", "--out", tmp_path, "--fold", 3)
+
+    assert result.exit_code == 0
+    assert [what for what, *_ in calls] == ["train"]
+    assert "Trained fold-3. Two folds are needed to measure them as one." in result.output
 
 
 def test_join_folds_measures_an_ensemble_without_training(calls, tmp_path):
