@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import types
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args, get_type_hints
 
+from ..imaging.steps import STEPS
 from ..model.backbones import BACKBONES
 
-# Smallest value that a recipe can run with, where that is not any number.
+# Smallest value that a recipe can run with, where that is not 0.
 _AT_LEAST: dict[str, float] = {
     "input_px": 32,
     "detail_px": 1,
     "batch_size": 1,
     "accumulate_steps": 1,
-    "warmup_epochs": 0,
     "unfreeze_stages": 1,
     "epochs": 1,
     "patience": 1,
-    "class_floor": 0,
-    "clip_norm": 0,
-    "adaptive_clip": 0,
 }
+_ABOVE_ZERO = ("warmup_learning_rate", "learning_rate", "teacher_temperature")
+_UP_TO_ONE = ("balance", "mix_probability", "metadata_drop_all", "metadata_drop_field", "teacher_weight")
+_BELOW_ONE = ("label_smoothing", "dropout", "ema_decay")
 # The values that a field may take, where these are names.
 CHOICES: dict[str, tuple[str, ...]] = {
     "backbone": tuple(BACKBONES),
@@ -184,9 +185,31 @@ def override(preset: Preset, settings: list[str]) -> Preset:
             raise ValueError(f"Expected {key} as {kind.__name__}. Received '{text}'.") from error
         if key in CHOICES and text not in CHOICES[key]:
             raise ValueError(f"Expected {key} as one of {', '.join(CHOICES[key])}. Received '{text}'.")
-        if key in _AT_LEAST and values[key] < _AT_LEAST[key]:
-            raise ValueError(f"Expected {key} of at least {_AT_LEAST[key]}. Received '{text}'.")
+        if kind in (int, float) and not _can_run(key, values[key]):
+            raise ValueError(f"Expected {key} {_range_of(key)}. Received '{text}'.")
+        if key == "steps" and (unknown := [name for name in text.split(",") if name and name not in STEPS]):
+            raise ValueError(f"Expected steps among {', '.join(STEPS)}, with commas between. Received '{unknown[0]}'.")
     return replace(preset, **values)
+
+
+def _can_run(key: str, value: float) -> bool:
+    """Say whether a recipe can run with a number; one that is not finite never can."""
+    if not math.isfinite(value):
+        return False
+    if key in _ABOVE_ZERO:
+        return value > 0
+    if key in _BELOW_ONE:
+        return 0 <= value < 1
+    return value >= _AT_LEAST.get(key, 0) and not (key in _UP_TO_ONE and value > 1)
+
+
+def _range_of(key: str) -> str:
+    """Return the words for the numbers that a field may hold."""
+    if key in _ABOVE_ZERO:
+        return "above 0"
+    if key in _BELOW_ONE:
+        return "from 0 to below 1"
+    return "from 0 to 1" if key in _UP_TO_ONE else f"of at least {_AT_LEAST.get(key, 0)}"
 
 
 def _as_bool(text: str) -> bool:

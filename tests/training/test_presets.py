@@ -23,6 +23,17 @@ def test_settings_keep_their_types():
         ("epochs=many", "Expected epochs as int. Received 'many'."),
         ("batch_size=0", "Expected batch_size of at least 1. Received '0'."),
         ("epochs=-1", "Expected epochs of at least 1. Received '-1'."),
+        ("mixup=-1", "Expected mixup of at least 0. Received '-1'."),
+        ("seed=-1", "Expected seed of at least 0. Received '-1'."),
+        ("learning_rate=0", "Expected learning_rate above 0. Received '0'."),
+        ("learning_rate=inf", "Expected learning_rate above 0. Received 'inf'."),
+        ("clip_norm=nan", "Expected clip_norm of at least 0. Received 'nan'."),
+        ("label_smoothing=1", "Expected label_smoothing from 0 to below 1. Received '1'."),
+        ("mix_probability=1.5", "Expected mix_probability from 0 to 1. Received '1.5'."),
+        (
+            "steps=hair,eyes",
+            "Expected steps among hair, glare, colour, clahe, sharpen, with commas between. Received 'eyes'.",
+        ),
         ("backbone=eyes", "Expected backbone as one of mobilenet_v2, nasnet_mobile, "),
     ],
 )
