@@ -130,17 +130,18 @@ def load_manifest(path: Path) -> Manifest:
             | {name: tuple(data[name]) for name in ("codes", "metadata_fields", "class_shares", "sampling_shares")}
             | {"preprocess": PreprocessConfig.from_dict(data["preprocess"])}
         )
-    except (TypeError, KeyError, ValueError) as error:
+        _check(manifest, path)
+        if manifest.clinical is not None:
+            if missing := sorted(set(CLINICAL_FIELDS) - set(manifest.clinical)):
+                raise WeightsError(
+                    f"The manifest '{path.name}' lacks {', '.join(missing)} of its clinical part. "
+                    "Restore it from the release."
+                )
+            _check(manifest.as_for(ImageType.CLINICAL), path)
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
         raise WeightsError(
             f"The manifest '{path.name}' cannot be understood: {error}. Restore it from the release."
         ) from error
-    _check(manifest, path)
-    if manifest.clinical is not None:
-        if missing := sorted(set(CLINICAL_FIELDS) - set(manifest.clinical)):
-            raise WeightsError(
-                f"The manifest '{path.name}' lacks {', '.join(missing)} of its clinical part. Restore it from the release."
-            )
-        _check(manifest.as_for(ImageType.CLINICAL), path)
     return manifest
 
 
@@ -148,6 +149,10 @@ def _check(manifest: Manifest, path: Path) -> None:
     sizes = {len(manifest.codes), len(manifest.class_shares), len(manifest.sampling_shares)}
     problems = [
         (len(sizes) > 1, f"{len(manifest.codes)} codes, but {sorted(sizes)} shares"),
+        (
+            not all(0 <= share <= 1 for share in (*manifest.class_shares, *manifest.sampling_shares)),
+            "shares outside 0 to 1",
+        ),
         (not set(manifest.codes) <= set(CLASS_BY_CODE), f"unknown class codes in {list(manifest.codes)}"),
         (manifest.name != path.stem, f"the name '{manifest.name}', but the file is '{path.name}'"),
         (not manifest.temperature > 0, f"the temperature {manifest.temperature}"),

@@ -111,7 +111,13 @@ def test_photos_of_a_phone_are_judged_by_their_own_settings(path):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"temperature": 0}, "holds the temperature 0"), ({"class_shares": [1.0]}, r"holds 8 codes, but \[1, 8\] shares")],
+    [
+        ({"temperature": 0}, "holds the temperature 0"),
+        ({"class_shares": [1.0]}, r"holds 8 codes, but \[1, 8\] shares"),
+        ({"class_shares": [-1.0] * 8}, "holds shares outside 0 to 1"),
+        ({"threshold": None}, "cannot be understood"),
+        ({"conformal": []}, "cannot be understood"),
+    ],
 )
 def test_clinical_settings_that_contradict_themselves_stop_loading(path, changes, message):
     _change(path, clinical=_clinical(**changes))
