@@ -93,8 +93,15 @@ def split_fold(dataset: Dataset, fold: int) -> tuple[list[LabelledPhoto], list[L
     """
     photos = dataset.part(split="train")
     folds = sorted({p.fold for p in photos})
+    if not folds:
+        raise DatasetError("Expected photos in the train split. Received none. Correct 'split' in metadata.csv.")
     parts = ([p for p in photos if p.fold != str(fold)], [p for p in photos if p.fold == str(fold)])
     if not all(parts):
+        if len(folds) == 1 and folds[0] == str(fold):
+            raise DatasetError(
+                f"Expected two folds or more in the train split. Received fold {fold} alone. "
+                "Part the data with: python -m dermascan_core data split --help"
+            )
         raise DatasetError(f"Expected one of the folds {', '.join(folds)} of the train split. Received fold {fold}.")
     return parts
 

@@ -108,6 +108,18 @@ def test_unknown_fold_names_those_that_exist(generated_dataset):
     assert str(error.value) == "Expected one of the folds 0, 1 of the train split. Received fold 7."
 
 
+@pytest.mark.parametrize(
+    ("split", "fold", "message"),
+    [("test", "", "Expected photos in the train split. Received none."), ("train", "0", "Received fold 0 alone.")],
+)
+def test_split_that_leaves_a_part_empty_says_which(tmp_path, split, fold, message):
+    rows = [row | {"split": split, "fold": fold} for row in dataset_rows()]
+    data = load_dataset(write_dataset(tmp_path / "data", rows=rows))
+
+    with pytest.raises(DatasetError, match=message):
+        split_fold(data, 0)
+
+
 def test_field_that_training_photos_do_not_carry_gets_no_path(generated_dataset):
     training, _ = split_fold(load_dataset(generated_dataset), 0)
 
