@@ -30,7 +30,9 @@ def wait_until_still(page: Page) -> None:
 def screen_photo(page: Page, address: str, photo: Path) -> None:
     open_page(page, address)
     page.get_by_role("button", name="None of these is true").tap()
+    wait_until_still(page)
     page.get_by_text("A dermatoscope", exact=False).first.tap()
+    wait_until_still(page)
     page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(photo)
     expect(page.get_by_role("button", name="Remove this photo")).to_be_visible()
     page.get_by_label("Age in years").fill("61")
