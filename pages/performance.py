@@ -125,7 +125,7 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
     engine = ""
     if view == "folds":
         folds = _evaluation_or_none(name, "cross-validation")
-        measured_folds.show_folds(folds, name, voice)
+        measured_folds.show_folds(folds, voice)
         engine = folds["model"]["engine"] if folds else ""
     elif view == "stress":
         stress = load_stress(name)

@@ -26,7 +26,7 @@ DRAWN = (
 )
 
 
-def show_folds(evaluation: Mapping[str, Any] | None, name: str, voice: Voice) -> None:
+def show_folds(evaluation: Mapping[str, Any] | None, voice: Voice) -> None:
     """Show what ``cross-validate`` or ``rebuild`` measured of a model's recipe."""
     st.header("Cross-validation")
     st.markdown(
@@ -34,7 +34,7 @@ def show_folds(evaluation: Mapping[str, Any] | None, name: str, voice: Voice) ->
         "for it. So every photo is a test photo once, and one lucky or unlucky draw cannot make the number."
     )
     if evaluation is None:
-        show_nothing_yet("no cross-validation ships with this model.", f"rebuild {name} --data ham10000 --runs runs")
+        show_nothing_yet("no cross-validation ships with this model.", "cross-validate --help")
         return
     folds = evaluation["folds"]
     data = evaluation["data"]
