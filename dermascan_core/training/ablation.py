@@ -24,7 +24,7 @@ from ..evaluation.experiments import (
     rows_as_csv,
 )
 from ..evaluation.files import prepare_folder, write_file
-from .presets import PRESETS, override
+from .presets import PRESETS, Preset, override
 from .run_folder import wait_until_free
 
 BASE = "ablation"
@@ -79,6 +79,7 @@ ROWS: dict[str, AblationRow] = {
         ("constant", "schedule=constant", "one learning rate throughout"),
         ("no-warmup", "warmup_epochs=0 epochs=8", "every layer open from the first batch"),
         ("unfreezing", "unfreeze_stages=4", "opening the backbone quarter by quarter"),
+        ("open-share", "open_share=0.7", "the lower layers never train"),
         ("frozen-norm", "train_batch_norm=false", "batch normalisation that keeps ImageNet's statistics"),
         ("ema", "ema_decay=0.995", "a moving average of the weights"),
         ("accumulation", "accumulate_steps=4", "four batches an update"),
@@ -175,7 +176,8 @@ def is_row_finished(folder: Path, settings: Sequence[str], *, fold: int) -> bool
     if not record["is_finished"] or str(N_VIEWS) not in record["measures"]:
         return False
     expected = override(PRESETS[BASE], list(settings)).to_dict()
-    differing = [k for k, v in expected.items() if k != "pretrained" and record["recipe"].get(k) != v]
+    usual = Preset(expected["backbone"]).to_dict()  # of a field that came after the row was run
+    differing = [k for k, v in expected.items() if k != "pretrained" and record["recipe"].get(k, usual[k]) != v]
     if record["fold"] != fold or differing:
         what = f"fold {record['fold']}" if record["fold"] != fold else f"another {', '.join(differing)}"
         raise DatasetError(f"The row in '{folder}' was run with {what}. Choose another folder for this ablation.")

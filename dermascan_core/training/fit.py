@@ -228,6 +228,7 @@ def _write_mean(course: Course, batches: BalancedBatches) -> None:
     average = RunningAverage(course.out / "average.npz")
     if len(average.epochs) > 1 and course.preset.train_batch_norm:
         course.serving.set_weights(average.mean())
+        open_layers(course.serving, course.preset.open_share, train_batch_norm=True)  # what never trained stays
         reestimate_batch_norm(course.serving, batches, _STATISTICS_BATCHES)
         write_whole(course.out / MEAN_FILE, course.serving.save)
 

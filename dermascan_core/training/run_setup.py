@@ -24,7 +24,7 @@ from .curriculum import measure_difficulty
 from .data import Dataset, class_codes, load_dataset, load_squares, targets
 from .distill import Teacher
 from .features import embed
-from .finished_run import load_network, read_config, read_run
+from .finished_run import FinishedRun, load_network, read_config, read_run
 from .losses import make_loss
 from .masks import LesionMasks, MaskLoss, feature_grid, load_masks
 from .optimizers import make_optimizer
@@ -250,8 +250,25 @@ def read_teachers(preset: Preset, run_data: RunData, fold: int) -> list[Teacher]
                 f"without fold {run.fold} of split {run.record['split_sha256'][:12]}, so it has seen photos that validate "
                 "here. Train it on the same data and fold."
             )
-        teachers.append(Teacher(load_network(run)[0], run.codes, run.shares[1], run.encoder.fields))
+        teachers.append(Teacher(_as_trained(run), run.codes, run.shares[1], run.encoder.fields))
     return teachers
+
+
+def _as_trained(run: FinishedRun) -> keras.Model:
+    """Return a finished network computing in the precision that it was trained in: a teacher is asked at every step."""
+    network, _ = load_network(run)
+    if run.preset["precision"] == "float32":
+        return network
+    with _dtype_policy(run.preset["precision"]):
+        own = build_dual_branch(
+            run.preset["backbone"],
+            input_px=run.preset["input_px"],
+            metadata_width=run.encoder.width,
+            n_classes=len(run.codes),
+            fusion=run.preset["fusion"],
+        )
+    own.set_weights(network.get_weights())
+    return own
 
 
 def compile_for(model: keras.Model, preset: Preset, learning_rate: Any, *, shares: npt.NDArray[np.float64]) -> None:

@@ -15,7 +15,8 @@ class Stage:
 
     Attributes:
         first_epoch, last_epoch: 0-based; the last is not part of it.
-        open_share: Share of the backbone's layers that train, counted from the top; 0 is the warm-up.
+        open_share: Share of the backbone's layers that train, counted from the top; 0 is the warm-up. The recipe's
+            ``open_share`` is the most that any stage opens.
         goes_on: Whether the optimizer keeps its state from the stage before.
     """
 
@@ -44,7 +45,8 @@ def plan_stages(preset: Preset) -> list[Stage]:
     for part in range(1, n_parts + 1):
         first = preset.warmup_epochs + part - 1
         last = end if part == n_parts else first + 1
-        stages.append(Stage(first, last, 1.0 if part == n_parts else part / preset.unfreeze_stages, part > 1))
+        share = 1.0 if part == n_parts else part / preset.unfreeze_stages
+        stages.append(Stage(first, last, preset.open_share * share, part > 1))
     return stages
 
 

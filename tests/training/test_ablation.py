@@ -40,7 +40,7 @@ def test_there_are_enough_rows_for_every_option():
     assert len(ROWS) >= 18
     assert asked >= {
         "fusion", "balance", "class_floor", "class_weight", "loss", "label_smoothing", "smote", "augment", "mixup",
-        "cutmix", "steps", "optimizer", "adaptive_clip", "schedule", "unfreeze_stages", "train_batch_norm", "ema_decay",
+        "cutmix", "steps", "optimizer", "adaptive_clip", "schedule", "unfreeze_stages", "open_share", "train_batch_norm", "ema_decay",
         "accumulate_steps", "curriculum_epochs", "mask_weight", "precision", "input_px",
     }  # fmt: skip
 
@@ -87,6 +87,19 @@ def test_finished_row_of_another_fold_is_refused(tmp_path):
 
     with pytest.raises(DatasetError, match=r"The row in '.*base' was run with fold 0\. Choose another folder"):
         run_ablation(**options, fold=1)
+
+
+def test_finished_row_of_before_a_field_was_there_counts(tmp_path):
+    options = {"data": [tmp_path], "out": tmp_path / "out", "rows": ["base"], "run_row": _finish}
+    run_ablation(**options)
+    path = tmp_path / "out" / "base" / "result.json"
+    record = json.loads(path.read_text())
+    del record["recipe"]["open_share"]
+    path.write_text(json.dumps(record))
+
+    outcome = run_ablation(**options | {"run_row": None})
+
+    assert [one.name for one in outcome.experiments] == ["base"]
 
 
 def test_rows_that_are_there_are_refused_without_resume(tmp_path):

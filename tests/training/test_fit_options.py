@@ -13,6 +13,7 @@ from dermascan_core.training.finished_run import load_network, read_run
 from dermascan_core.training.fit import train
 from dermascan_core.training.presets import PRESETS, override
 from dermascan_core.training.run_folder import read_epochs, read_state
+from dermascan_core.training.run_setup import read_run_data, read_teachers
 from tests.training.conftest import dataset_rows, write_dataset
 
 
@@ -124,6 +125,36 @@ def test_starting_weights_of_another_shape_are_one_sentence_and_nothing_is_writt
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 700
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_layers_below_the_open_share_stay_as_they_started_and_so_do_their_statistics(run):
+    """Of the five tiny layers the depthwise convolution alone trains; the mean network must keep what never trained."""
+    out = run("epochs=2", "average_epochs=2", "learning_rate=0.01", "open_share=0.2").out
+
+    network = keras.saving.load_model(out / "average.keras", compile=False).get_layer("backbone")
+    last = keras.saving.load_model(out / "best.keras", compile=False).get_layer("backbone")
+    norm = network.get_layer("tiny_norm")
+    assert np.asarray(norm.moving_mean).tolist() == [0] * 8
+    assert np.asarray(norm.moving_variance).tolist() == [1] * 8
+    np.testing.assert_array_equal(network.get_layer("tiny_conv").kernel, last.get_layer("tiny_conv").kernel)
+    assert np.abs(network.get_layer("tiny_depthwise").kernel - last.get_layer("tiny_depthwise").kernel).max() > 1e-5
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_teacher_is_asked_in_the_precision_that_it_was_trained_in(run, generated_dataset):
+    mixed = run("precision=mixed_bfloat16", out="mixed").out
+    exact = run(out="exact").out
+    recipe = override(PRESETS["smoke"], [f"teacher={mixed},{exact}"])
+
+    teachers = read_teachers(recipe, read_run_data(recipe, generated_dataset, 0), 0)
+
+    assert [t.model.get_layer("fusion").compute_dtype for t in teachers] == ["bfloat16", "float32"]
+    for teacher, folder in zip(teachers, (mixed, exact), strict=True):
+        offered, _ = load_network(read_run(folder))
+        for own, theirs in zip(teacher.model.get_weights(), offered.get_weights(), strict=True):
+            np.testing.assert_array_equal(own, theirs)
+    assert keras.config.dtype_policy().name == "float32"
 
 
 @pytest.mark.usefixtures("tiny_backbone")

@@ -15,6 +15,11 @@ def test_settings_keep_their_types():
     assert (preset.epochs, preset.learning_rate, preset.pretrained) == (3, 1e-4, "none")
 
 
+def test_the_whole_backbone_trains_unless_a_recipe_says_otherwise():
+    assert PRESETS["mobilenet_v2"].open_share == 1
+    assert override(PRESETS["mobilenet_v2"], ["open_share=1"]) == PRESETS["mobilenet_v2"]
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -28,6 +33,9 @@ def test_settings_keep_their_types():
         ("learning_rate=0", "Expected learning_rate above 0. Received '0'."),
         ("learning_rate=inf", "Expected learning_rate above 0. Received 'inf'."),
         ("clip_norm=nan", "Expected clip_norm of at least 0. Received 'nan'."),
+        ("open_share=0", "Expected open_share above 0 and up to 1. Received '0'."),
+        ("open_share=1.1", "Expected open_share above 0 and up to 1. Received '1.1'."),
+        ("open_share=nan", "Expected open_share above 0 and up to 1. Received 'nan'."),
         ("label_smoothing=1", "Expected label_smoothing from 0 to below 1. Received '1'."),
         ("mix_probability=1.5", "Expected mix_probability from 0 to 1. Received '1.5'."),
         (

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,16 @@ def tiny_recipes(monkeypatch, smoke_preset):
 def test_shipped_recipes_name_presets_that_exist():
     for recipe in making.RELEASES.values():
         assert set(recipe.members) | set(recipe.teachers) <= set(PRESETS)
+
+
+def test_a_teacher_that_is_also_a_member_learns_from_nobody():
+    recipe = making.RELEASES["dermascan-large"]
+    teacher = recipe.teachers[0]
+
+    own = making.with_teachers(PRESETS[teacher], recipe, teacher, 0, runs=Path("runs"))
+
+    assert teacher in recipe.members
+    assert own == PRESETS[teacher]
 
 
 def test_a_student_learns_from_its_teachers_of_the_same_fold(tmp_path):

@@ -56,6 +56,11 @@ def test_layers_can_open_one_after_the_other():
             [(0, 2, 0, False), (2, 3, 0.5, False), (3, 6, 1.0, True)],
         ),
         (("warmup_epochs=0", "epochs=1", "unfreeze_stages=4"), [(0, 1, 1.0, False)]),
+        (("warmup_epochs=1", "epochs=3", "open_share=0.6"), [(0, 1, 0, False), (1, 4, 0.6, False)]),
+        (
+            ("warmup_epochs=0", "epochs=3", "unfreeze_stages=2", "open_share=0.5"),
+            [(0, 1, 0.25, False), (1, 3, 0.5, True)],
+        ),
     ],
 )
 def test_stages_cover_every_epoch_once(settings, expected):
