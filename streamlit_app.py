@@ -17,6 +17,7 @@ page = st.navigation(
     {
         "Check": [
             st.Page("pages/screening.py", title="Screening", icon=":material/search:", default=True),
+            st.Page("pages/compare_moles.py", title="Compare your moles", icon=":material/compare:"),
             st.Page("pages/triage.py", title="Triage", icon=":material/sort:"),
         ],
         "Learn": [

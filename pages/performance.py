@@ -10,7 +10,12 @@ import streamlit as st
 from dermascan_core.errors import DermaScanError
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.services import models
-from dermascan_core.services.performance import available_evaluations, load_evaluation, load_stress
+from dermascan_core.services.performance import (
+    available_evaluations,
+    load_evaluation,
+    load_stress,
+    load_ugly_duckling,
+)
 from dermascan_core.triage.wording import TESTED_ON, Voice
 from pages._ui import (
     measured_answers,
@@ -18,6 +23,7 @@ from pages._ui import (
     measured_folds,
     measured_groups,
     measured_mistakes,
+    measured_moles,
     measured_others,
     measured_pair,
     measured_stress,
@@ -31,6 +37,7 @@ _VIEWS = {
     "groups": "Groups",
     "folds": "Cross-validation",
     "stress": "Worse photos",
+    "moles": "Odd one out",
     "training": "Training",
     "pair": "Two models",
     "experiments": "Experiments",
@@ -134,13 +141,17 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
         lesions = (_evaluation_or_none(name, which) or {}).get("consistency")
         measured_stress.show_lesions(lesions, evaluation_words(which).lower(), voice)
         engine = stress["model"]["engine"] if stress else ""
+    elif view == "moles":
+        measured = load_ugly_duckling(name)
+        measured_moles.show_moles(measured, name)
+        engine = measured["model"]["engine"] if measured else ""
     elif view == "training":
         measured_training.show_training(name, manifest)
     elif view == "experiments":
         measured_experiments.show_experiments()
     elif view == "others":
         measured_others.show_others()
-    if manifest is not None and view in ("folds", "stress", "training"):
+    if manifest is not None and view in ("folds", "stress", "moles", "training"):
         answered = f", engine {engine}" if engine else ""
         st.caption(
             f"Model {as_plain_text(name)} {as_plain_text(manifest.version)}{answered}, weights {manifest.sha256[:12]}."

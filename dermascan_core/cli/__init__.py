@@ -12,7 +12,7 @@ from types import TracebackType
 
 import typer
 
-from . import data, data_import, evaluation, experiments, models, screening, training  # noqa: F401  # each registers its commands
+from . import data, data_import, evaluation, experiments, models, moles, screening, training  # noqa: F401  # each registers its commands
 from .common import PROGRAM, app
 
 __all__ = ["app", "main"]

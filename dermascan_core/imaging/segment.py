@@ -40,8 +40,7 @@ def segment_lesion(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
 def _segment_small(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
     height, width = rgb.shape[:2]
     lab = cv2.cvtColor(cv2.medianBlur(rgb, 7), cv2.COLOR_RGB2LAB).astype(np.float32)  # (h, w, 3)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    radius = np.hypot((y - (height - 1) / 2) / height, (x - (width - 1) / 2) / width)  # 0.5 at edge middles
+    radius = _distance_from_centre(height, width)
     is_corner = _dark_corners(lab[..., 0], radius)
     ring = lab[(radius > 0.40) & ~is_corner]  # (n, 3)
     if len(ring) < 50:
@@ -73,6 +72,25 @@ def _segment_small(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
     if not 0.005 <= is_lesion.mean() <= 0.90 or distance[is_lesion].mean() < MIN_CONTRAST:
         return None
     return is_lesion
+
+
+def find_dark_corners(thumbnail: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Return the dermatoscope's round stop in a photo at working size (``shrink_to_work_size``): no skin, no lesion.
+
+    Args:
+        thumbnail: Array (height, width, 3), uint8, sRGB.
+
+    Returns:
+        Booleans (height, width); all False where no dark area reaches a corner.
+    """
+    lightness = cv2.cvtColor(cv2.medianBlur(thumbnail, 7), cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32)
+    return _dark_corners(lightness, _distance_from_centre(*thumbnail.shape[:2]))
+
+
+def _distance_from_centre(height: int, width: int) -> npt.NDArray[np.float32]:
+    """Distance of each pixel from the middle, in sides of the photo: 0.5 at edge middles."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    return np.asarray(np.hypot((y - (height - 1) / 2) / height, (x - (width - 1) / 2) / width), np.float32)
 
 
 def _dark_corners(lightness: npt.NDArray[np.floating], radius: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:

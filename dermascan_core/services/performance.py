@@ -16,6 +16,8 @@ from ..evaluation.evaluate import METRICS_FILE, PREDICTIONS_FILE
 from ..evaluation.report import SCHEMA
 from ..evaluation.stress_report import SCHEMA as STRESS_SCHEMA
 from ..evaluation.stress_report import STRESS_FILE
+from ..evaluation.ugly_duckling import DUCKLING_FILE
+from ..evaluation.ugly_duckling import SCHEMA as DUCKLING_SCHEMA
 from ..model.manifest import Manifest
 from ..taxonomy import ham_code
 from . import models
@@ -89,6 +91,25 @@ def load_stress(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = 
     if Path(name).name != name or not path.is_file():
         return None
     return _read(path, name, "stress", STRESS_SCHEMA, weights_dir)
+
+
+def load_ugly_duckling(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
+    """Return what ``ugly-duckling`` measured of a model; the schema is in docs/evaluation.md.
+
+    Args:
+        name: Of the model.
+        weights_dir: Folder of the weights; None for the one that ships.
+
+    Returns:
+        None where none ships.
+
+    Raises:
+        WeightsError: If it is damaged, of a schema that this program does not know, or of other weights.
+    """
+    path = _folder(name, weights_dir) / "ugly-duckling" / DUCKLING_FILE
+    if Path(name).name != name or not path.is_file():
+        return None
+    return _read(path, name, "ugly-duckling", DUCKLING_SCHEMA, weights_dir)
 
 
 def load_comparison(*, weights_dir: Path | None = None) -> dict[str, Any]:
