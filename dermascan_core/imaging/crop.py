@@ -12,8 +12,8 @@ from ..domain import CropBox
 from .segment import segment_lesion
 
 # A lesion smaller than this share of the short side is brought closer; 95 % of the archive's are larger.
-_MIN_LESION_SHARE = 0.30
-_MAX_ZOOM = 2.5
+MIN_LESION_EXTENT = 0.30
+MAX_ZOOM = 2.5
 
 
 def find_crop(rgb: npt.NDArray[np.uint8]) -> CropBox:
@@ -43,7 +43,7 @@ def crop_around_mask(mask: npt.NDArray[np.bool_]) -> CropBox:
     short = min(height, width)
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     extent = max(columns[-1] - columns[0], rows[-1] - rows[0]) + 1
-    zoom = min(max(_MIN_LESION_SHARE * short / extent, 1.0), _MAX_ZOOM)
+    zoom = min(max(MIN_LESION_EXTENT * short / extent, 1.0), MAX_ZOOM)
     side = round(short / zoom)
     # The centre of mass, not of the box: one stray hair at the mask's edge must not move the crop.
     centre_x = (np.arange(width) * mask.sum(axis=0)).sum() / mask.sum()

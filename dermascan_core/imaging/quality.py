@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..domain import CropBox, QualityReport, Reason
 from .crop import centre_crop, clamp_crop, crop_around_mask
 from .decode import MIN_SIDE_PX
-from .segment import segment_lesion
+from .segment import count_lesions, segment_lesion
 from .skin import MIN_SKIN_SCORE, measure_skin, score_skin
 from .thumbnail import WORK_SIDE_PX, shrink_to_work_size
 
@@ -26,12 +26,12 @@ MAX_MEAN_LUMINANCE = 238.0
 MAX_CLIPPED_DARK_SHARE = 0.75
 MAX_CLIPPED_BRIGHT_SHARE = 0.60
 MIN_CONTRAST = 0.02
-_SOFT_SHARPNESS = 2.8
-_DIM_LUMINANCE = 45.0
-_GLARE_SHARE = 0.03
-_SMALL_LESION_SHARE = 0.05
-_LARGE_LESION_SHARE = 0.65
-_EDGE_SHARE = 0.03
+SOFT_SHARPNESS = 2.8
+DIM_LUMINANCE = 45.0
+GLARE_SHARE = 0.03
+SMALL_LESION_SHARE = 0.05
+LARGE_LESION_SHARE = 0.65
+EDGE_SHARE = 0.03
 
 # Refusals, worst first: the first one is shown.
 FAILURES: dict[str, str] = {
@@ -52,6 +52,8 @@ WARNINGS: dict[str, str] = {
     "lesion_at_edge": "The lesion seems to reach the edge of the photo. Step back so that skin is visible all around it.",
     "lesion_fills_frame": "The lesion fills nearly the whole square. Step back so that skin is visible all around it.",
     "small_lesion": "The lesion is small in the photo. Go closer, as long as it stays sharp.",
+    "several_lesions": "More than one spot stands out in this photo. The square shows the one that is looked at: take a photo "
+    "of each spot by itself.",
     "few_pixels": f"The square has fewer than {WORK_SIDE_PX} px. A closer or larger photo would show more detail.",
 }
 
@@ -72,7 +74,7 @@ def assess_quality(rgb: npt.NDArray[np.uint8], crop: CropBox | None = None) -> Q
         ``contrast`` (standard deviation over mean of luminance); of the square ``mean_luminance`` and
         ``bright_luminance`` (95th percentile), both [0, 255], ``clipped_dark_share`` (under 8) and
         ``clipped_bright_share`` (over 250); ``short_side_px``, ``crop_side_px``,
-        ``lesion_share`` of the square (0 when no lesion stands out), ``edge_share`` of the photo's border covered by
+        ``lesion_share`` of the square (0 when no lesion stands out), ``n_lesions`` that stand out alike, ``edge_share`` of the photo's border covered by
         the lesion, ``skin_score`` [0, 1].
     """
     thumbnail = shrink_to_work_size(rgb)
@@ -84,6 +86,7 @@ def assess_quality(rgb: npt.NDArray[np.uint8], crop: CropBox | None = None) -> Q
         "short_side_px": float(min(rgb.shape[:2])),
         "crop_side_px": float(box.side_px),
         "lesion_share": 0.0 if mask is None else float(mask[square].mean()),
+        "n_lesions": float(count_lesions(thumbnail)),
         "edge_share": 0.0 if mask is None else _border_share(mask),
         "skin_score": score_skin(measure_skin(thumbnail)),
     }
@@ -168,12 +171,13 @@ def _find_warnings(measures: Mapping[str, float]) -> tuple[Reason, ...]:
     has_lesion = measures["lesion_share"] > 0
     found = {
         "no_lesion": not has_lesion,
-        "soft_focus": MIN_SHARPNESS <= measures["sharpness"] < _SOFT_SHARPNESS,
-        "dim": measures["mean_luminance"] < _DIM_LUMINANCE,
-        "glare": measures["clipped_bright_share"] > _GLARE_SHARE,
-        "lesion_at_edge": measures["edge_share"] > _EDGE_SHARE,
-        "lesion_fills_frame": measures["lesion_share"] > _LARGE_LESION_SHARE,
-        "small_lesion": has_lesion and measures["lesion_share"] < _SMALL_LESION_SHARE,
+        "soft_focus": MIN_SHARPNESS <= measures["sharpness"] < SOFT_SHARPNESS,
+        "dim": measures["mean_luminance"] < DIM_LUMINANCE,
+        "glare": measures["clipped_bright_share"] > GLARE_SHARE,
+        "lesion_at_edge": measures["edge_share"] > EDGE_SHARE,
+        "lesion_fills_frame": measures["lesion_share"] > LARGE_LESION_SHARE,
+        "small_lesion": has_lesion and measures["lesion_share"] < SMALL_LESION_SHARE,
+        "several_lesions": measures["n_lesions"] > 1,
         "few_pixels": measures["crop_side_px"] < WORK_SIDE_PX and measures["short_side_px"] >= MIN_SIDE_PX,
     }
     return tuple(Reason(code, sentence) for code, sentence in WARNINGS.items() if found[code])

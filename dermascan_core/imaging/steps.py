@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Photo = npt.NDArray[np.uint8]
+HAIR_DEPTH = 18  # grey levels that a hair is darker than the skin beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class ImagingStep:
     apply: Callable[[Photo], Photo]
 
 
-def remove_hair(rgb: Photo) -> Photo:
-    """Paint over dark hairs: black-hat morphology finds thin dark lines, inpainting fills them.
+def find_hairs(rgb: Photo) -> npt.NDArray[np.bool_]:
+    """Return dark hairs, booleans (height, width): black-hat morphology finds thin dark lines, long ones are kept.
 
     Reference: Lee et al. (1997), DullRazor, https://doi.org/10.1016/S0010-4825(97)00020-6
     """
@@ -34,21 +35,37 @@ def remove_hair(rgb: Photo) -> Photo:
     length = _odd(min(rgb.shape[:2]) * 0.06)
     kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (length, length))
     black_hat = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel)
-    hairs = _keep_thin_lines((black_hat > 18).astype(np.uint8), min_length_px=length * 2)
-    if not hairs.any():
-        return rgb
-    hairs = np.asarray(cv2.dilate(hairs, np.ones((3, 3), np.uint8)), np.uint8)
-    return np.asarray(cv2.inpaint(rgb, hairs, 3, cv2.INPAINT_TELEA), np.uint8)
+    return _keep_thin_lines((black_hat > 18).astype(np.uint8), min_length_px=length * 2) > 0
+
+
+def remove_hair(rgb: Photo) -> Photo:
+    """Paint over dark hairs; see ``find_hairs``."""
+    return paint_over(rgb, find_hairs(rgb))
+
+
+def find_glare(rgb: Photo) -> npt.NDArray[np.bool_]:
+    """Return small, nearly white highlights of flash or immersion fluid, booleans (height, width)."""
+    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
+    glare = (hsv[..., 2] > 240) & (hsv[..., 1] < 40)
+    if glare.mean() >= 0.15:  # a large white area is background, not glare
+        return np.zeros(glare.shape, bool)
+    return np.asarray(glare, bool)
 
 
 def remove_glare(rgb: Photo) -> Photo:
-    """Paint over small, nearly white highlights of flash or immersion fluid."""
-    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
-    glare = ((hsv[..., 2] > 240) & (hsv[..., 1] < 40)).astype(np.uint8)
-    if not 0 < glare.mean() < 0.15:  # a large white area is background, not glare
+    """Paint over small highlights; see ``find_glare``."""
+    return paint_over(rgb, find_glare(rgb))
+
+
+def paint_over(rgb: Photo, mask: npt.NDArray[np.bool_]) -> Photo:
+    """Fill what the mask (height, width) marks, and its edge, from the pixels around it.
+
+    Reference: Telea (2004), https://doi.org/10.1080/10867651.2004.10487596
+    """
+    if not mask.any():
         return rgb
-    glare = np.asarray(cv2.dilate(glare, np.ones((3, 3), np.uint8)), np.uint8)
-    return np.asarray(cv2.inpaint(rgb, glare, 3, cv2.INPAINT_TELEA), np.uint8)
+    grown = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8)
+    return rgb if grown.all() else np.asarray(cv2.inpaint(rgb, grown, 3, cv2.INPAINT_TELEA), np.uint8)
 
 
 def balance_colour(rgb: Photo) -> Photo:

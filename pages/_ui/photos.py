@@ -19,6 +19,7 @@ from dermascan_core.services.intake import (
     take_in,
 )
 
+from . import camera
 from .case import MAX_PHOTOS, Case, forget_deleted
 from .form import IMAGE_TYPE_KEY
 from .frame import as_plain_text
@@ -57,13 +58,13 @@ def ask_photos(case: Case) -> None:
         key=f"photos_{case.n_uploads}",
         help="On a phone this also opens the camera. Several photos of the same spot make the answer steadier.",
     )
-    received = [(upload.name, upload) for upload in uploads]
-    if is_camera_allowed(st.context.url) and st.toggle("Use this device's camera here", key="use_camera"):
-        picture = st.camera_input("Take a photo of the spot", resolution="1080p", key=f"camera_{case.n_uploads}")
-        received += [] if picture is None else [("camera.jpg", picture)]
+    received = [(upload.name, upload.getvalue()) for upload in uploads]
+    shot = camera.offer_live_photo(key="live_camera") if is_camera_allowed(st.context.url) else None
+    if shot is not None:
+        received.append(("camera.jpg", shot))
     if received:
-        _add_photos(case, [(name, upload.getvalue()) for name, upload in received], n_free=n_free)
-        _forget_uploads([upload.file_id for _, upload in received])
+        _add_photos(case, received, n_free=n_free)
+        _forget_uploads([upload.file_id for upload in uploads])
         st.rerun()
 
 

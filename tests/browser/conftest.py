@@ -44,10 +44,15 @@ window.WebSocket = class extends window.WebSocket {
 """
 
 
+def find_chromium() -> str | None:
+    """The system's Chromium; None where none is installed."""
+    return next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A headless Chromium."""
-    path = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
+    path = find_chromium()
     if path is None:
         pytest.skip(f"BROWSER NOT TESTED: none of {', '.join(CHROMIUM_NAMES)} is installed (Debian: chromium).")
     with sync_playwright() as playwright:

@@ -11,7 +11,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_OURS = {".git", ".venv", "data", "runs", "out", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"}
-TEXT_ENDINGS = {".py", ".md", ".toml", ".txt", ".json", ".csv", ".yml", ".yaml", ".cfg", ".sh", ""}
+TEXT_ENDINGS = {
+    ".py",
+    ".js",
+    ".html",
+    ".css",
+    ".md",
+    ".toml",
+    ".txt",
+    ".json",
+    ".csv",
+    ".yml",
+    ".yaml",
+    ".cfg",
+    ".sh",
+    "",
+}
 
 
 @cache
