@@ -1,4 +1,4 @@
-"""Commands that measure answers: evaluate, stress, errors, samples, comparison."""
+"""Commands that measure answers: evaluate, stress, errors, samples, decision-curve, comparison."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def evaluate(
     from ..services import models
     from ..tables import find_photos
 
-    photos = _labelled(labels, split)
+    photos = read_labelled_rows(labels, split)
     files = find_photos(images, [p.image_id for p in photos])
     predictor = models.load_predictor(model, engine)
     with progress("Evaluating") as show:
@@ -81,7 +81,7 @@ def stress(
     from ..services import models
     from ..tables import find_photos
 
-    photos = _labelled(labels, split)
+    photos = read_labelled_rows(labels, split)
     files = find_photos(images, [p.image_id for p in photos])
     predictor = models.load_predictor(model, engine)
     with progress("Stressing") as show:
@@ -153,6 +153,39 @@ def samples(
     typer.echo(f"Written to {out}: {len(places)} photos. They keep their licence: share the sheet only as it allows.")
 
 
+@app.command(
+    name="decision-curve",
+    epilog=example("decision-curve --predictions out/predictions.csv --prevalence 0.03 --harm-ratio 20"),
+)
+def decision_curve(
+    predictions: Annotated[Path, typer.Option("--predictions", metavar="CSV", help="That evaluate wrote.")],
+    prevalence: Annotated[
+        float, typer.Option("--prevalence", metavar="P", help="Share of cancer or pre-cancer in the clinic, 0 to 1.")
+    ],
+    harm_ratio: Annotated[
+        float, typer.Option("--harm-ratio", metavar="H", help="Unneeded referrals that weigh as one missed cancer.")
+    ],
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold", min=0, max=1, metavar="P", help="The model's own line; else that of metrics.json beside the CSV."
+        ),
+    ] = None,
+) -> None:
+    """Say what referring by the model does in a clinic: net benefit, referrals, misses, with 95 % intervals."""
+    from ..evaluation.decision_curve import compare_policies, describe_decisions
+    from ..evaluation.referrals import line_beside, read_referrals
+
+    referrals = read_referrals(predictions)
+    line = line_beside(predictions) if threshold is None else threshold
+    try:
+        policies = compare_policies(referrals, prevalence=prevalence, harm_ratio=harm_ratio, threshold=line)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    for sentence in describe_decisions(policies, referrals, prevalence=prevalence, harm_ratio=harm_ratio):
+        typer.echo(sentence)
+
+
 @app.command(epilog=example("comparison --out docs/comparison.md"))
 def comparison(
     out: Annotated[
@@ -173,7 +206,7 @@ def comparison(
     typer.echo(f"Written to {out}.", err=True)
 
 
-def _labelled(labels: Path, split: str) -> list[LabelledPhoto]:
+def read_labelled_rows(labels: Path, split: str) -> list[LabelledPhoto]:
     """Read the labels, say what is wrong with single rows, and keep those of the split."""
     from ..tables import read_labels
 

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..imaging.small_changes import brighten, compress_jpeg, turn, zoom
+
 Rgb = npt.NDArray[np.uint8]
 DETAIL_PX = 150  # short side at which the damage is done: the detail of HAM10000's 200x150 view
 NOISE_SD = 8.0  # grey levels
@@ -75,40 +77,20 @@ def _gamma(rgb: Rgb, rng: np.random.Generator, *, gamma: float) -> Rgb:
 
 
 def _brightness(rgb: Rgb, rng: np.random.Generator, *, factor: float) -> Rgb:
-    return np.clip(np.round(rgb.astype(np.float32) * factor), 0, 255).astype(np.uint8)
+    return brighten(rgb, factor=factor)
 
 
 def _jpeg(rgb: Rgb, rng: np.random.Generator, *, quality: int) -> Rgb:
-    _, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
+    return compress_jpeg(rgb, quality=quality)
 
 
 def _zoom(rgb: Rgb, rng: np.random.Generator, *, factor: float) -> Rgb:
-    """Nearer cuts the border away; farther shows more skin, mirrored from the photo since there is none to see."""
-    height, width = rgb.shape[:2]
-    if factor >= 1:
-        part_h, part_w = round(height / factor), round(width / factor)
-        top, left = (height - part_h) // 2, (width - part_w) // 2
-        part = np.ascontiguousarray(rgb[top : top + part_h, left : left + part_w])
-        return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
-    small_h, small_w = round(height * factor), round(width * factor)
-    small = cv2.resize(rgb, (small_w, small_h), interpolation=cv2.INTER_AREA)
-    top, left = (height - small_h) // 2, (width - small_w) // 2
-    return np.asarray(
-        cv2.copyMakeBorder(
-            small, top, height - small_h - top, left, width - small_w - left, borderType=cv2.BORDER_REFLECT_101
-        ),
-        np.uint8,
-    )
+    return zoom(rgb, factor=factor)
 
 
 def _rotation(rgb: Rgb, rng: np.random.Generator, *, degrees: float) -> Rgb:
     """Turn about the centre, one way or the other; corners are mirrored."""
-    height, width = rgb.shape[:2]
-    angle = degrees * float(rng.choice([-1, 1]))
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
-    turned = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(turned, np.uint8)
+    return turn(rgb, degrees=degrees * float(rng.choice([-1, 1])))
 
 
 def _tilt(rgb: Rgb, rng: np.random.Generator, *, degrees: float) -> Rgb:

@@ -151,3 +151,30 @@ def test_squares_of_another_size_are_a_programming_mistake(tiny_predictor):
     assert str(error.value) == (
         "Invalid value received for argument `squares`. Expected uint8 (n, 64, 64, 3). Received: uint8 (1, 60, 60, 3)"
     )
+
+
+@pytest.mark.parametrize("n_views", [1, 2, 3])
+def test_photos_that_share_a_batch_are_answered_as_one_by_one(tiny_predictor, n_views):
+    squares = np.random.default_rng(2).integers(0, 256, (5, 64, 64, 3)).astype(np.uint8)
+    metadata = [Metadata(age_approx=20 + 10 * i) for i in range(5)]
+    few = tiny_predictor.with_views(n_views)
+
+    together = few.predict(squares, metadata)
+    alone = [few.predict(squares[i : i + 1], metadata[i : i + 1])[0] for i in range(5)]
+
+    for one, other in zip(together, alone, strict=True):
+        assert one.prediction.n_views == n_views
+        np.testing.assert_allclose(one.prediction.probabilities, other.prediction.probabilities, atol=1e-6)
+        np.testing.assert_allclose(
+            one.prediction_without_metadata.probabilities, other.prediction_without_metadata.probabilities, atol=1e-6
+        )
+
+
+def test_engine_is_always_given_the_batch_that_it_was_compiled_for(tiny_predictor, square, monkeypatch):
+    sizes = []
+    run = tiny_predictor._engine.run
+    monkeypatch.setattr(tiny_predictor._engine, "run", lambda i, m: (sizes.append(len(i)), run(i, m))[1])
+
+    tiny_predictor.with_views(2).predict(np.repeat(square, 5, axis=0), [Metadata()] * 5)
+
+    assert sizes == [8, 8]
