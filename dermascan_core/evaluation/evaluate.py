@@ -18,6 +18,7 @@ from ..imaging.crop import find_crop
 from ..imaging.decode import read_photo
 from ..imaging.preprocess import PreprocessConfig, preprocess
 from ..imaging.quality import assess_quality
+from ..imaging.skin_tone import estimate_skin_tone
 from ..model.predictor import PhotoOutput, Predictor
 from ..tables import LabelledPhoto
 from ..triage.policy import decide_next_step, untested_reason
@@ -137,10 +138,11 @@ def predict_photos(
 
 @dataclass(frozen=True, slots=True)
 class PreparedPhoto:
-    """A photo's square, or None with the reason; and why a screening would refuse it."""
+    """A photo's square, or None with the reason; why a screening would refuse it; and how light its skin looks."""
 
     square: npt.NDArray[np.uint8] | None
     refusal: Reason | None
+    ita_band: str = ""
 
 
 def read_labelled(path: Path | None) -> npt.NDArray[np.uint8] | Reason:
@@ -162,7 +164,10 @@ def prepare_pixels(rgb: npt.NDArray[np.uint8], config: PreprocessConfig) -> Prep
 
 def _prepare(path: Path | None, config: PreprocessConfig) -> PreparedPhoto:
     pixels = read_labelled(path)
-    return PreparedPhoto(None, pixels) if isinstance(pixels, Reason) else prepare_pixels(pixels, config)
+    if isinstance(pixels, Reason):
+        return PreparedPhoto(None, pixels)
+    tone = estimate_skin_tone(pixels)
+    return replace(prepare_pixels(pixels, config), ita_band="" if tone is None else tone.band)
 
 
 def _predict_batch(
@@ -201,7 +206,8 @@ def judge_output(
         output: Of the model; None where there is no square.
         image_type: How the photo was taken.
     """
-    refusal = one.refusal or untested_reason(Answers(), metadata, image_type)
+    unlike = output.gate.refusal if output is not None and output.gate is not None else None
+    refusal = one.refusal or untested_reason(Answers(), metadata, image_type) or unlike
     status = Status.ANSWERED
     if refusal is not None or output is None:
         status = Status.REFUSED
@@ -216,4 +222,5 @@ def judge_output(
         prediction=shown.prediction if shown else None,
         prediction_without_metadata=shown.prediction_without_metadata if shown else None,
     )
-    return PhotoResult(photo, output.prediction if output else None, status, refusal, step, image_type)
+    prediction = output.prediction if output else None
+    return PhotoResult(photo, prediction, status, refusal, step, image_type, one.ita_band)

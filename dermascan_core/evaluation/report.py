@@ -28,6 +28,7 @@ from .metrics import (
 )
 from .overlap import training_overlap
 from .results import LEVELS, PhotoResult, ResultTable, make_table, only_image_type
+from .selective import describe_selective
 from .subgroups import MIN_BENIGN, MIN_MALIGNANT, MIN_PHOTOS, find_subgroups, subgroup_measures
 
 SCHEMA = 1
@@ -84,6 +85,7 @@ def build_metrics(
         "calibration": _calibration(table),
         "sets": {level: _pick(estimates, "sets", level) for level in LEVELS} if table.has_classes else {},
         "abstention": _abstention(results),
+        "selective": describe_selective(table) if table.has_classes else None,
         "next_steps": _next_steps(table),
         "consistency": {
             "min_n_lesions": MIN_LESIONS,

@@ -28,6 +28,7 @@ class PhotoResult:
         refusal: Why the gate refuses it; None otherwise.
         next_step: As a screening without answers to the questions would say.
         image_type: How the photo was taken, as the evaluation was told.
+        ita_band: How light the skin in the photo looks, see ``imaging.skin_tone``; empty where nobody estimated it.
     """
 
     photo: LabelledPhoto
@@ -36,6 +37,7 @@ class PhotoResult:
     refusal: Reason | None
     next_step: NextStep
     image_type: ImageType = ImageType.DERMOSCOPIC
+    ita_band: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def predictions_csv(results: Sequence[PhotoResult], codes: Sequence[str], *, fol
     """
     p_columns = probability_columns(codes)
     columns = ["image_id", *p_columns, "p_malignant", "predicted", "refused", "refusal_reason", "set", "set_95"]
-    columns += ["next_step", "dx", "lesion_id", *(["fold"] if folds else [])]
+    columns += ["next_step", "dx", "lesion_id", "disagreement", *(["fold"] if folds else [])]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n", restval="")
     writer.writeheader()
@@ -152,5 +154,9 @@ def _row(result: PhotoResult) -> dict[str, str]:
     finer = {f"p_{code}": value for code, value in zip(p.codes, p.probabilities, strict=True)}
     seven = {f"p_{code}": value for code, value in zip(HAM_CODES, p.ham_probabilities, strict=True)}
     # Eight figures: enough that every measure can be computed again from the file.
-    shown = {name: f"{value:.8g}" for name, value in (finer | seven | {"p_malignant": p.p_malignant}).items()}
+    shown = {name: f"{value:.8g}" for name, value in (finer | seven | _single_numbers(p)).items()}
     return row | shown | {"predicted": p.predicted, "set": "|".join(p.set_90), "set_95": "|".join(p.set_95)}
+
+
+def _single_numbers(prediction: Prediction) -> dict[str, float]:
+    return {"p_malignant": prediction.p_malignant, "disagreement": prediction.disagreement}

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..domain import ImageType, Metadata
+from ..imaging.skin_tone import BANDS
 from ..taxonomy import HAM_CODES, REGION_OF, REGIONS, UNTESTED_SITES
 from . import weighted
 from .results import PhotoResult, ResultTable
@@ -29,7 +30,7 @@ class Subgroup:
     """Photos that share one answer.
 
     Attributes:
-        kind: ``sex``, ``age``, ``site``, ``skin_type``, ``image_type``, ``confirmed_by`` or ``status``.
+        kind: ``sex``, ``age``, ``site``, ``skin_type``, ``ita_band``, ``image_type``, ``confirmed_by`` or ``status``.
         name: The answer.
         members: Booleans (n_samples,).
         n: How many photos.
@@ -90,6 +91,8 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[PhotoResult], str]]] = {
     ),
     "site": ((*REGIONS, *UNTESTED_SITES, UNKNOWN), lambda r: _region(r.photo.metadata)),
     "skin_type": (("1", "2", "3", "4", "5", "6", UNKNOWN), lambda r: _skin_type(r.photo.metadata)),
+    # How the skin looks in the photo, whatever the labels say; a photo without an estimate is in no band.
+    "ita_band": (tuple(BANDS), lambda r: r.ita_band),
     "image_type": (tuple(map(str, ImageType)), lambda r: str(r.image_type)),
     "confirmed_by": (
         (*_CONFIRMED_BY, _OTHER, UNKNOWN),
@@ -129,4 +132,6 @@ def subgroup_measures(table: ResultTable, subgroup: Subgroup) -> dict[str, weigh
         y_true, y_pred = table.y_true[members], table.y_pred[members]
         measures["accuracy"] = weighted.share(y_true == y_pred)
         measures["balanced_accuracy"] = weighted.balanced_accuracy(y_true, y_pred, n_classes=len(HAM_CODES))
+        for level, in_set in table.in_set.items():
+            measures[f"coverage_{level}"] = weighted.share(in_set[members, y_true])
     return {name: weighted.within(members, measure) for name, measure in measures.items()}

@@ -5,11 +5,14 @@ Crops for training, evaluation and serving all come from here; the archive's own
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 _WORK_SIDE_PX = 150  # the archive's detail; more only costs time
+_AS_STRONG, _AS_LARGE = 0.6, 0.2  # what a second spot has of the lesion's contrast and area, at least
 MIN_CONTRAST = 5.0  # CIELAB units (OpenCV's 8-bit scale) between lesion and skin; less is noise or bare skin
 
 
@@ -27,17 +30,75 @@ def segment_lesion(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
         A boolean array (height, width), or None.
     """
     height, width = rgb.shape[:2]
-    scale = _WORK_SIDE_PX / min(height, width)
-    small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(rgb, small_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    mask = _segment_small(np.asarray(small, np.uint8))
+    mask = _best_part(_find_parts(_to_work_size(rgb)))
     if mask is None:
         return None
     full = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(full, dtype=bool)
 
 
-def _segment_small(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
+def count_lesions(rgb: npt.NDArray[np.uint8]) -> int:
+    """Return how many spots stand out alike: the lesion, and others as strong, a fifth as large, and off the border.
+
+    Args:
+        rgb: Array (height, width, 3), uint8, sRGB.
+
+    Returns:
+        0 where nothing stands out; 1 for one lesion.
+    """
+    small = _to_work_size(rgb)
+    found = _find_parts(small)
+    mask = _best_part(found)
+    if found is None or mask is None:
+        return 0
+    # Without the pull towards the centre that chooses the lesion: a second one may lie anywhere.
+    strong = (found.distance > _AS_STRONG * found.distance[mask].mean()).astype(np.uint8)
+    strong = cv2.morphologyEx(strong, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    n_parts, labels = cv2.connectedComponents(np.asarray(strong, np.uint8))
+    around = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    at_border = {int(i) for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]) for i in np.unique(edge)}
+    n_others = 0
+    for part in range(1, n_parts):
+        own = labels == part
+        if (
+            part not in at_border
+            and not (own & around).any()
+            and own.sum() > _AS_LARGE * mask.sum()
+            and _is_compact(own)
+        ):
+            n_others += 1
+    return 1 + n_others
+
+
+def _is_compact(part: npt.NDArray[np.bool_]) -> bool:
+    """Whether a part is a spot and no hair, crease or vessel: it fills a good share of its own circle."""
+    (_, radius) = cv2.minEnclosingCircle(np.argwhere(part).astype(np.float32))
+    return bool(part.sum() > 0.35 * np.pi * max(radius, 1.0) ** 2)
+
+
+def _to_work_size(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    height, width = rgb.shape[:2]
+    scale = _WORK_SIDE_PX / min(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Regions that stand out from the skin, at working size.
+
+    Attributes:
+        labels: (height, width), 0 for skin.
+        weights: How much each label stands out, pulled towards the centre.
+        distance: Contrast with the skin, (height, width), CIELAB units.
+    """
+
+    labels: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.floating]
+    distance: npt.NDArray[np.floating]
+
+
+def _find_parts(rgb: npt.NDArray[np.uint8]) -> _Parts | None:
     height, width = rgb.shape[:2]
     lab = cv2.cvtColor(cv2.medianBlur(rgb, 7), cv2.COLOR_RGB2LAB).astype(np.float32)  # (h, w, 3)
     radius = _distance_from_centre(height, width)
@@ -64,12 +125,19 @@ def _segment_small(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
     if n_parts < 2:
         return None
     part_weights = np.bincount(labels.ravel(), weights=weighted.ravel(), minlength=n_parts)
-    best = 1 + int(np.argmax(part_weights[1:]))
-    contours, _ = cv2.findContours((labels == best).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = np.zeros((height, width), np.uint8)
+    return _Parts(np.asarray(labels, np.int32), np.asarray(part_weights), np.asarray(distance))
+
+
+def _best_part(found: _Parts | None) -> npt.NDArray[np.bool_] | None:
+    """Return the mask of the part with the most weight, holes filled; None where it is too faint, small or large."""
+    if found is None:
+        return None
+    best = 1 + int(np.argmax(found.weights[1:]))
+    contours, _ = cv2.findContours((found.labels == best).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(found.labels.shape, np.uint8)
     cv2.drawContours(filled, contours, -1, 1, thickness=cv2.FILLED)
     is_lesion = filled > 0
-    if not 0.005 <= is_lesion.mean() <= 0.90 or distance[is_lesion].mean() < MIN_CONTRAST:
+    if not 0.005 <= is_lesion.mean() <= 0.90 or found.distance[is_lesion].mean() < MIN_CONTRAST:
         return None
     return is_lesion
 
