@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dermascan_core.reports.checklist import render_checklist
+from dermascan_core.triage.technique import GROUPS, SOURCE, WHOSE_ADVICE
 from dermascan_core.triage.wording import SEVEN_POINT_LIST, Voice
 from pages._ui.frame import failures_told, link_page, page_frame
 
@@ -27,14 +29,6 @@ _NOW = """
   spot under a nail that is new or gets wider; a firm bump that grows.
 - **Soon:** a sore that has not healed after four weeks; a scaly patch that stays; a spot unlike your others.
 - **Any time:** you are worried. Worry is reason enough.
-"""
-_PHOTO = """
-1. **Light.** Stand near a window by day. Turn the flash off, so that nothing shines.
-2. **Clean.** Wipe off cream and make-up. Part the hair over the spot.
-3. **Distance.** Hold the phone 10 to 15 cm away, straight above the spot. Tap the spot on the screen to focus.
-4. **Frame.** Put the spot in the middle, with skin all around it. Leave filters off.
-5. **Scale.** Take a second photo with a ruler or a coin beside the spot, for the doctor.
-6. **Several.** Take two or three photos. The page shows whether they agree.
 """
 _SOURCES = """
 ABCDE: Abbasi et al. (2004), JAMA 292:2771. EFG: Kelly et al. (2003), Australian Family Physician 32:706. Ugly duckling:
@@ -82,9 +76,27 @@ def show_page() -> None:
         icon=":material/info:",
     )
     st.header("How to take a good photo")
-    st.markdown(_PHOTO)
+    _show_checklist()
     link_page("pages/screening.py", "Check a spot", icon=":material/search:")
     st.caption(_SOURCES)
+
+
+def _show_checklist() -> None:
+    st.markdown(WHOSE_ADVICE)
+    columns = st.columns(2)
+    for number, group in enumerate(GROUPS):
+        with columns[number % 2], st.container(border=True):
+            st.markdown(f"**{group.name}**\n" + "\n".join(f"- {line}" for line in group.advice))
+    st.download_button(
+        "Checklist to print",
+        data=render_checklist,
+        file_name="photo-checklist.html",
+        mime="text/html",
+        icon=":material/print:",
+        on_click="ignore",
+        key="print_checklist",
+    )
+    st.caption(SOURCE)
 
 
 with failures_told("know_your_skin"):

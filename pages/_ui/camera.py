@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from dermascan_core.imaging.live import HINTS, LIMITS, READY
+from dermascan_core.triage.technique import at_the_camera
 
 MAX_SHOT_BYTES = 20 * 2**20
 _FOLDER = Path(__file__).parent / "live_camera"
@@ -88,4 +89,7 @@ def read_shot(sent: Any) -> bytes | None:
 
 def offer_live_photo(*, key: str) -> bytes | None:
     """Show the camera behind a switch, so that no browser asks for it before the person does."""
-    return take_live_photo(key=key) if st.toggle("Use this device's camera here", key="use_camera") else None
+    if not st.toggle("Use this device's camera here", key="use_camera"):
+        return None
+    st.markdown(" · ".join(line.rstrip(".") for line in at_the_camera()))
+    return take_live_photo(key=key)
