@@ -142,7 +142,7 @@ def _scaled(squared: Array) -> Array:
     """Bring squared distances to a median of 1 over the pairs; as they are where all pairs are alike."""
     pairs = squared[np.triu_indices(len(squared), 1)]
     middle = np.median(pairs[~np.isnan(pairs)]) if (~np.isnan(pairs)).any() else 0.0
-    return squared / middle if middle > 0 else squared
+    return np.asarray(squared / middle, np.float64) if middle > 0 else squared
 
 
 def local_outlier_factor(distances: npt.ArrayLike, *, n_neighbours: int) -> Array:

@@ -16,6 +16,7 @@ _KINDS = {
     "age": "Age",
     "site": "Place on the body",
     "skin_type": "Skin type (Fitzpatrick)",
+    "ita_band": "How light the skin looks in the photo",
     "image_type": "How the photo was taken",
     "confirmed_by": "How the diagnosis was confirmed",
     "status": "What the program would have said",

@@ -35,6 +35,7 @@ from dermascan_core.triage.wording import (
 from . import charts, measures
 from .explain import show_heat_map
 from .frame import as_plain_text
+from .skin_tone import show_skin_tone
 
 _NO_FIGURES = (
     "How often such answers were wrong is not known: the test held no phone photos and no brown or black skin, "
@@ -132,6 +133,7 @@ def show_photo_result(screening: Screening, index: int, *, intake: Intake, manif
     if voice is Voice.CLINICIAN:
         _show_numbers(photo, photo.prediction, manifest)
     show_heat_map(photo, index, voice=voice)
+    show_skin_tone(screening, intake, manifest=manifest, voice=voice)
 
 
 def _show_marks(screening: Screening, photo: PhotoScreening) -> None:
