@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -220,6 +220,10 @@ class Answers:
         under_nail: It lies under or beside a nail.
         on_mucosa: It lies inside the mouth, nose, eyelid or genitals.
         worried: The person is worried about it.
+        asymmetric, irregular_border, several_colours: What can be seen of it, as the ABCDE list names it.
+        large_diameter: It is 7 mm wide or more.
+        evolving: It is changing lately.
+        inflamed: It is red or swollen.
     """
 
     unstoppable_bleeding: bool | None = None
@@ -231,6 +235,17 @@ class Answers:
     under_nail: bool | None = None
     on_mucosa: bool | None = None
     worried: bool | None = None
+    asymmetric: bool | None = None
+    irregular_border: bool | None = None
+    several_colours: bool | None = None
+    large_diameter: bool | None = None
+    evolving: bool | None = None
+    inflamed: bool | None = None
+
+
+# The signs that a photo shows too; asking for them is offered, and leaving them open keeps nothing out of reach.
+OPTIONAL_ANSWERS = ("asymmetric", "irregular_border", "several_colours", "large_diameter", "evolving", "inflamed")
+ANSWER_FIELDS = tuple(field.name for field in fields(Answers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +304,7 @@ class Prediction:
         views_agreeing: How many of the averaged views alone would show ``predicted`` first.
         n_views: How many views were averaged.
         is_above_threshold: Whether ``p_malignant`` reaches the shipped operating threshold.
+        disagreement: How far views and members of an ensemble differ: mutual information in nats, from 0.
     """
 
     codes: tuple[str, ...]
@@ -301,11 +317,72 @@ class Prediction:
     views_agreeing: int
     n_views: int
     is_above_threshold: bool
+    disagreement: float = 0.0
 
     @property
     def is_unsure(self) -> bool:
         """Whether the photo's own flips and rotations disagree, or the 90 % set names four or more classes."""
         return self.views_agreeing * 8 < self.n_views * 5 or len(self.set_90) >= 4
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatability:
+    """Whether small changes of one photo (turned, nearer, darker ...) change what the model says of it.
+
+    Attributes:
+        changes: Words of each small change that was tried, in order.
+        other_class: Of these, those after which another class was shown first.
+        other_advice: Of these, those after which the model asked for a doctor where it had not, or no longer did.
+        limit: More changed answers than this make the answer unsure.
+    """
+
+    changes: tuple[str, ...]
+    other_class: tuple[str, ...]
+    other_advice: tuple[str, ...]
+    limit: int
+
+    @property
+    def n_changed(self) -> int:
+        """How many small changes changed the class shown first, whether the model asks for a doctor, or both."""
+        return len({*self.other_class, *self.other_advice})
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the answer changed more often than the limit allows."""
+        return self.n_changed > self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A labelled photo of the archive that the network finds like the one looked at.
+
+    Attributes:
+        image_id, lesion_id: Its names in the archive.
+        dx: Its diagnosis, a HAM10000 code.
+        similarity: Cosine of the two photos' vectors, in [-1, 1].
+    """
+
+    image_id: str
+    lesion_id: str
+    dx: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArtefactCheck:
+    """What lies over the skin in the square, and what the model answers with it painted over.
+
+    Attributes:
+        shares: Name of ``imaging.artefacts.ARTEFACTS`` -> share of the square that it covers, in [0, 1].
+        flagged: Names of those that cover enough to look twice.
+        prediction: With the flagged ones painted over; None where nothing was flagged.
+        square: The uint8 RGB square painted over; None where nothing was flagged.
+    """
+
+    shares: Mapping[str, float]
+    flagged: tuple[str, ...]
+    prediction: Prediction | None = None
+    square: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +401,12 @@ class PhotoScreening:
         heat_maps: Class code of the model -> array (h, w) in [0, 1] over the crop; empty unless asked for.
         square: The uint8 RGB square that the network saw; None when refused.
         elapsed_ms: Time spent on this photo.
+        similar: Labelled photos of the archive like this one, the nearest first; empty when refused, or none ship.
+        repeatability: Whether small changes of the photo change the answer; None when refused, or not asked for.
+        artefacts: What lies over the skin, and the answer without it; None when refused, or not asked for.
+        heat_maps_plus_plus: As ``heat_maps``, by Grad-CAM++.
+        metadata_effects: Field of the metadata that the model was told -> how much higher it makes the share of cancer or
+            pre-cancer than the same answer without it, in [-1, 1]; empty unless heat maps were asked for.
     """
 
     name: str
@@ -337,6 +420,11 @@ class PhotoScreening:
     heat_maps: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
     square: npt.NDArray[np.uint8] | None = None
     elapsed_ms: float = 0.0
+    similar: tuple[Neighbour, ...] = ()
+    repeatability: Repeatability | None = None
+    artefacts: ArtefactCheck | None = None
+    heat_maps_plus_plus: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
+    metadata_effects: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +444,23 @@ class CalmRate:
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneTest:
+    """What was measured of a model on photos of a phone or camera, each answered by a network that did not see it.
+
+    Attributes:
+        n_photos, n_melanomas: How many there were.
+        sensitivity: Share of the cancers and pre-cancers at or above the line, in [0, 1]; None without any.
+        low, high: Its 95 % interval; None where undefined.
+    """
+
+    n_photos: int
+    n_melanomas: int
+    sensitivity: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Screening:
     """The record of one lesion: its photos, what the person said, and what to do next.
 
@@ -368,6 +473,7 @@ class Screening:
         model, model_sha256, engine, app_version: What answered.
         screened_at: ISO 8601 time with zone.
         calm_rate: How often the model's calm answers were wrong in its shipped test; None where none ships.
+        phone_test: What was measured of the model on phone photos; None where it did not learn from any.
     """
 
     photos: tuple[PhotoScreening, ...]
@@ -383,3 +489,4 @@ class Screening:
     app_version: str
     screened_at: str
     calm_rate: CalmRate | None = None
+    phone_test: PhoneTest | None = None

@@ -8,13 +8,14 @@ from typing import Any
 
 import streamlit as st
 
-from dermascan_core.domain import ImageType
+from dermascan_core.domain import ImageType, PhoneTest
 from dermascan_core.errors import DermaScanError, TableError
 from dermascan_core.imaging.decode import MAX_SIZE_BYTES
 from dermascan_core.services.batch import BatchItem, MetadataTable, rank_for_triage, read_metadata_table, screen_each
 from dermascan_core.services.worklist import SAMPLE_METADATA_CSV, WorklistRow, worklist_csv, worklist_rows
 from dermascan_core.tables import photo_key
-from dermascan_core.triage.wording import BARS_CAPTION, PHONE_NOT_TESTED, Voice, class_name, step_title
+from dermascan_core.triage.frequencies import LOW_ANSWERS_MISS
+from dermascan_core.triage.wording import BARS_CAPTION, Voice, calm_rate_words, class_name, phone_words, step_title
 from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
 from pages._ui.model import choose_model, get_predictor
 from pages._ui.photos import PHOTO_TYPES, ask_image_type
@@ -26,8 +27,8 @@ _MAX_PHOTOS = 200
 def show_page() -> None:
     voice = page_frame("Triage: many photos, most urgent first", width=Width.TABLE)
     st.markdown(
-        "One photo a lesion. The order comes from the photos and the table alone: nobody was asked about warning signs, "
-        "so a calm row calms nobody."
+        "One photo a lesion. The order comes from the photos and the table alone: nobody was asked about warning signs "
+        "beyond what the table says, so a calm row calms nobody."
     )
     uploads = st.file_uploader(
         f"Photos (at most {_MAX_PHOTOS})",
@@ -65,6 +66,7 @@ class _Batch:
         image_type: What took the photos.
         unused_rows: Keys of table rows without a photo.
         codes: The model's classes, for the table to download.
+        phone_test: What was measured of it on phone photos.
     """
 
     items: Sequence[BatchItem]
@@ -72,6 +74,7 @@ class _Batch:
     image_type: ImageType
     unused_rows: Sequence[str]
     codes: tuple[str, ...]
+    phone_test: PhoneTest | None
 
 
 def _names(uploads: Sequence[Any]) -> tuple[tuple[str, int], ...]:
@@ -109,12 +112,14 @@ def _rank(
         st.error(str(error))
         return
     keys = {photo_key(name) for name, _ in pictures}
+    manifest = get_predictor(model_name).manifest
     st.session_state[_BATCH_KEY] = _Batch(
         items=rank_for_triage(items),
         uploads=tuple((name, len(data)) for name, data in pictures),
         image_type=image_type,
         unused_rows=[key for key in metadata or {} if key not in keys],
-        codes=get_predictor(model_name).manifest.codes,
+        codes=manifest.codes,
+        phone_test=manifest.phone_test,
     )
 
 
@@ -139,7 +144,7 @@ def _show_worklist(batch: _Batch, voice: Voice) -> None:
     rows = worklist_rows(batch.items)
     st.header("Who to look at first")
     if batch.image_type is ImageType.CLINICAL:
-        st.warning(PHONE_NOT_TESTED, icon=":material/smartphone:")
+        st.warning(phone_words(batch.phone_test), icon=":material/smartphone:")
     st.dataframe(
         [_table_row(row, voice) for row in rows],
         column_config={
@@ -153,6 +158,9 @@ def _show_worklist(batch: _Batch, voice: Voice) -> None:
         key="worklist",
     )
     st.caption(BARS_CAPTION)
+    rates = (calm_rate_words(item.screening, item.screening.photos[0]) for item in batch.items)
+    if rate := next((words for words in rates if words), None):
+        st.markdown(f"**{rate}** {LOW_ANSWERS_MISS}")
     st.download_button(
         "Download the ranked table (CSV)",
         data=lambda: worklist_csv(batch.items, batch.codes),

@@ -4,10 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # A developer's shell may name another backend or want TensorFlow's chatter; the tests are about the shipped path.
 os.environ.pop("KERAS_BACKEND", None)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# A busy machine is no failure: a property that takes long is only slow.
+settings.register_profile("whatever_the_load", deadline=None)
+settings.load_profile("whatever_the_load")
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..domain import Answers, ImageType, Metadata, NextStep, Reason, Screening, Status
+from ..domain import ImageType, NextStep, Reason, Screening, Status
 from ..errors import DatasetError, PhotoError, PhotoTooLargeError, UnreadablePhotoError
 from ..imaging.decode import MAX_SIZE_BYTES
 from ..model.predictor import Predictor
 from ..tables import PHOTO_ENDINGS
+from ..triage.contradictions import contradictions
 from .metadata_table import MetadataRow, match_rows, unused_rows
 from .metadata_table import MetadataTable as MetadataTable
 from .metadata_table import read_metadata_table as read_metadata_table
@@ -28,7 +29,7 @@ class BatchItem:
 
     Attributes:
         name: As given; untrusted text.
-        screening: Of this photo alone, with no question answered; the photo's reason names metadata that was not used.
+        screening: Of this photo alone, with the answers that its row of the table holds; the photo's reason names metadata that was not used.
         metadata_error: What of its row of the metadata table was not used, and why; None when there was nothing wrong.
     """
 
@@ -51,7 +52,8 @@ class BatchSummary:
         n_photos: All photos, those resumed from an earlier run included.
         n_resumed: Photos that an earlier run had finished.
         statuses, next_steps: How many photos of each.
-        metadata_errors: One sentence for each row that was not used, or in part, in the order the photos came.
+        metadata_errors: One sentence for each row that was not used, or in part, and for each two answers of a row
+            that contradict each other, in the order the photos came.
         unused_rows: Names of metadata rows that no photo of this batch matched.
         elapsed_s: Of this run.
     """
@@ -136,15 +138,17 @@ def _screen_matched(
     rows: Sequence[MetadataRow | None],
     image_type: ImageType,
     predictor: Predictor,
+    *,
+    repeat: bool = False,
 ) -> Iterator[BatchItem]:
     for (name, source), row in zip(photos, rows, strict=True):
-        known, problem = (Metadata(), "") if row is None else (row.metadata, row.problem)
-        screening = _screen_one(name, source, known, image_type, predictor)
-        yield BatchItem(name, _with_metadata_problem(screening, problem), problem or None)
+        known = row or MetadataRow(name, line=0)
+        screening = _screen_one(name, source, known, image_type, predictor, repeat=repeat)
+        yield BatchItem(name, _with_metadata_problem(screening, known.problem), known.problem or None)
 
 
 def _screen_one(
-    name: str, source: bytes | Path, metadata: Metadata, image_type: ImageType, predictor: Predictor
+    name: str, source: bytes | Path, known: MetadataRow, image_type: ImageType, predictor: Predictor, *, repeat: bool
 ) -> Screening:
     unreadable: PhotoError | None = None
     data = b""
@@ -153,7 +157,12 @@ def _screen_one(
     except PhotoError as error:
         unreadable = error
     screening = screen_lesion(
-        [(name, data)], metadata=metadata, answers=Answers(), image_type=image_type, predictor=predictor
+        [(name, data)],
+        metadata=known.metadata,
+        answers=known.answers,
+        image_type=image_type,
+        predictor=predictor,
+        repeat=repeat,
     )
     if unreadable is None:
         return screening
@@ -186,6 +195,7 @@ def screen_files(
     image_type: ImageType = ImageType.DERMOSCOPIC,
     out: Path | None = None,
     resume: bool = False,
+    repeat: bool = False,
     on_progress: Callable[[int, int, BatchItem], None] = lambda n_done, n_photos, item: None,
 ) -> BatchSummary:
     """Screen files and write one physical line a photo, in input order, each on disk before the next is begun.
@@ -195,6 +205,7 @@ def screen_files(
         metadata: From ``read_metadata_table``; None when there is none.
         out: ``.csv`` or ``.jsonl``; replaced unless ``resume``. None writes nothing.
         resume: Keep the photos that ``out`` already holds (a line torn by a kill is dropped and done again).
+        repeat: Also answer small changes of each photo; an answer that changes too often is unsure. Slower.
         on_progress: Called after each photo with (photos done, photos in all, the photo's item).
 
     Raises:
@@ -214,7 +225,9 @@ def screen_files(
     metadata_rows = match_rows(photos, metadata or {})
     n_resumed = n_done = len(rows_done)
     with nullcontext() if row_file is None else row_file.open(append=resume) as write_photo:
-        for item in _screen_matched(photos[n_resumed:], metadata_rows[n_resumed:], image_type, predictor):
+        for item in _screen_matched(
+            photos[n_resumed:], metadata_rows[n_resumed:], image_type, predictor, repeat=repeat
+        ):
             photo = item.screening.photos[0]
             if write_photo is not None:
                 write_photo(photo, item.screening)
@@ -222,6 +235,8 @@ def screen_files(
             statuses[photo.status] += 1
             next_steps[photo.next_step] += 1
             errors += [] if item.metadata_error is None else [f"{item.name}: {item.metadata_error}"]
+            said = contradictions(item.screening.answers, item.screening.metadata)
+            errors += [f"{item.name}: {sentence}" for sentence in said]
             on_progress(n_done, len(files), item)
     return BatchSummary(
         n_photos=len(files),

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..domain import HISTORY_FIELDS, Metadata, metadata_from_row
+from ..domain import ANSWER_FIELDS, HISTORY_FIELDS, SYMPTOM_FIELDS, Answers, Metadata, metadata_from_row
 from ..errors import TableError
 from ..tables import key_column, photo_key, read_table
+from ..taxonomy import is_unknown
 
 METADATA_COLUMNS = (
     *("age_approx", "age", "sex", "gender"),
@@ -17,6 +18,16 @@ METADATA_COLUMNS = (
     *("clin_size_long_diam_mm", "fitzpatrick_skin_type"),
     *HISTORY_FIELDS,
 )
+ANSWER_COLUMNS = (*ANSWER_FIELDS, *SYMPTOM_FIELDS)
+# PAD-UFES-20's columns -> the question that they answer where they say yes.
+_SYMPTOM_ANSWERS = {
+    "changed": "changing",
+    "grew": "changing",
+    "bleed": "bleeding",
+    "itch": "painful",
+    "hurt": "painful",
+}
+_YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,7 @@ class MetadataRow:
         photo: The photo's name as the table writes it, perhaps with a folder.
         line: In the table; the header is line 1.
         metadata: What the row says; a cell that cannot be read counts as unknown.
+        answers: What it says about warning signs; an empty cell is not answered.
         problem: What was not used and why; empty when there was nothing wrong.
     """
 
@@ -34,6 +46,7 @@ class MetadataRow:
     line: int
     metadata: Metadata = Metadata()  # noqa: RUF009  frozen, so one default serves all
     problem: str = ""
+    answers: Answers = Answers()  # noqa: RUF009
 
 
 # `tables.photo_key` -> the rows of that name, whatever their folders.
@@ -41,9 +54,9 @@ MetadataTable = Mapping[str, Sequence[MetadataRow]]
 
 
 def read_metadata_table(source: Path | bytes) -> dict[str, tuple[MetadataRow, ...]]:
-    r"""Read the metadata of many photos: ``image`` or ``image_id``, and any of ``METADATA_COLUMNS``.
+    r"""Read the metadata of many photos, and what was answered about them.
 
-    A cell that cannot be true becomes one sentence about it; the row's other cells and the other rows go on.
+    The table has ``image`` or ``image_id``, and any of ``METADATA_COLUMNS`` and ``ANSWER_COLUMNS``. A cell that cannot be true becomes one sentence about it; the row's other cells and the other rows go on.
 
     Args:
         source: A CSV file, or its bytes.
@@ -57,7 +70,7 @@ def read_metadata_table(source: Path | bytes) -> dict[str, tuple[MetadataRow, ..
     """
     rows = read_table(source, what="The metadata table")
     key = key_column(rows[0], what="The metadata table")
-    if not set(METADATA_COLUMNS) & set(rows[0]):
+    if not {*METADATA_COLUMNS, *ANSWER_COLUMNS} & set(rows[0]):
         raise TableError(
             f"The metadata table needs at least one of the columns {', '.join(METADATA_COLUMNS)}. "
             f"Received the columns: {', '.join(rows[0])}. Add or rename a column."
@@ -67,7 +80,7 @@ def read_metadata_table(source: Path | bytes) -> dict[str, tuple[MetadataRow, ..
         read = _read_row(line, row, row.get(key, ""))
         place = _parts(read.photo)
         earlier = table.get(place)
-        if earlier is not None and (earlier.metadata, bool(earlier.problem)) != (read.metadata, bool(read.problem)):
+        if earlier is not None and _said(earlier) != _said(read):
             read = _not_used(
                 read.photo,
                 line,
@@ -78,6 +91,32 @@ def read_metadata_table(source: Path | bytes) -> dict[str, tuple[MetadataRow, ..
     for found in table.values():
         by_key[photo_key(found.photo)] = (*by_key.get(photo_key(found.photo), ()), found)
     return by_key
+
+
+def answers_from_row(row: Mapping[str, str], *, problems: list[str]) -> Answers:
+    """Read the answers about warning signs from one row, each from the column of its own name.
+
+    PAD-UFES-20's columns ``changed``, ``grew``, ``bleed``, ``itch`` and ``hurt`` count where they say yes. Their no
+    leaves the question open, because each asks for less than the question does.
+
+    Args:
+        row: Column -> text; absent or empty is not answered.
+        problems: A cell that is neither yes nor no counts as not answered, and a sentence goes in here.
+
+    >>> answers_from_row({"worried": "no", "itch": "True", "hurt": "False"}, problems=[]).painful
+    True
+    """
+    values: dict[str, bool] = {}
+    for name in ANSWER_FIELDS:
+        text = "" if is_unknown(row.get(name)) else row[name].strip()
+        if text.lower() in (*_YES, *_NO):
+            values[name] = text.lower() in _YES
+        elif text:
+            problems.append(f"Expected yes or no for {name}, or empty for unknown. Received '{text}'.")
+    for column, name in _SYMPTOM_ANSWERS.items():
+        if (row.get(column) or "").strip().lower() in _YES:
+            values[name] = True
+    return Answers(**values)
 
 
 def match_rows(photos: Sequence[tuple[str, object]], table: MetadataTable) -> list[MetadataRow | None]:
@@ -144,10 +183,15 @@ def _read_row(line: int, row: Mapping[str, str], photo: str) -> MetadataRow:
         return _not_used(f"line {line}", line, "Expected a photo's name. The cell is empty. Fill it in.")
     problems: list[str] = []
     metadata = metadata_from_row(row, problems=problems)
+    answers = answers_from_row(row, problems=problems)
     if not problems:
-        return MetadataRow(photo, line, metadata)
+        return MetadataRow(photo, line, metadata, answers=answers)
     problem = f"Metadata used in part. The metadata table, line {line}: {' '.join(problems)}"
-    return MetadataRow(photo, line, metadata, problem)
+    return MetadataRow(photo, line, metadata, problem, answers)
+
+
+def _said(row: MetadataRow) -> tuple[Metadata, Answers, bool]:
+    return row.metadata, row.answers, bool(row.problem)
 
 
 def _not_used(photo: str, line: int, sentence: str) -> MetadataRow:

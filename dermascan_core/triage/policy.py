@@ -6,49 +6,83 @@ Either key raises the urgency, neither lowers the other's. The rules themselves 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import fields
 
-from ..domain import Answers, ImageType, Metadata, NextStep, Prediction, Reason, Status, most_urgent
+from ..domain import (
+    ANSWER_FIELDS,
+    OPTIONAL_ANSWERS,
+    Answers,
+    ImageType,
+    Metadata,
+    NextStep,
+    PhoneTest,
+    Prediction,
+    Reason,
+    Status,
+    most_urgent,
+)
 from ..taxonomy import HAM_MALIGNANT
+from .contradictions import contradictions
 from .rules import (
+    ARTEFACTS_CHANGE_STEP,
     LARGE_DIAMETER_MM,
     METADATA_CHANGES_STEP,
     MIN_AGE_YEARS,
+    PHONE_CALM_SENSITIVITY,
     RULES,
     SEVEN_POINT_URGENT,
+    SEVEN_POINT_WEIGHTS,
     UNTESTED_SKIN_TYPES,
 )
 
-_WARNINGS_THAT_BAR_CALM = ("no_lesion", "few_pixels")
+_WARNINGS_THAT_BAR_CALM = ("no_lesion", "few_pixels", "several_lesions", "lesion_at_edge", "looks_clinical")
 # Worth naming only where they are what stands between the person and the calmest words.
 _OPEN = ("questions_open", "age_open", "skin_type_open")
 
 
-def seven_point_score(answers: Answers, metadata: Metadata) -> int:
-    """Return the weighted 7-point score of what we ask, 0 to 5. Higher is more urgent.
+def seven_point_features(answers: Answers, metadata: Metadata) -> tuple[str, ...]:
+    """Return which features of the weighted 7-point checklist were named, by their names in ``SEVEN_POINT_WEIGHTS``.
 
-    A change in size, shape or colour (asked as one question) counts 2; oozing or bleeding, pain or itch, and a
-    diameter of 7 mm or more count 1 each. Unknown counts 0, so the score is a lower bound.
+    Where two answers bear on one feature, a yes to either counts: a change in size, shape or colour is asked as one
+    question and counts as the change in size; an unlike half and an uneven edge both make an irregular shape.
+
+    >>> seven_point_features(Answers(evolving=True, irregular_border=True), Metadata(clin_size_long_diam_mm=7))
+    ('change in size', 'irregular shape', '7 mm or more')
+    """
+    found = {
+        "change in size": answers.changing or answers.evolving,
+        "irregular shape": answers.asymmetric or answers.irregular_border,
+        "irregular colour": answers.several_colours,
+        "7 mm or more": is_large(answers, metadata),
+        "inflammation": answers.inflamed,
+        "oozing or crusting": answers.bleeding or answers.unstoppable_bleeding,
+        "itch or changed sensation": answers.painful,
+    }
+    return tuple(name for name in SEVEN_POINT_WEIGHTS if found[name])
+
+
+def seven_point_score(answers: Answers, metadata: Metadata) -> int:
+    """Return the weighted 7-point score, 0 to 10. Higher is more urgent. Unknown counts 0, so it is a lower bound.
 
     Reference: NICE NG12, recommendation on melanoma: refer on a weighted score of 3 or more.
 
     >>> seven_point_score(Answers(changing=True, bleeding=True), Metadata())
     3
     """
+    return sum(SEVEN_POINT_WEIGHTS[name] for name in seven_point_features(answers, metadata))
+
+
+def is_large(answers: Answers, metadata: Metadata) -> bool:
+    """Whether the spot is 7 mm wide or more, by its measured width or by the answer."""
     size_mm = metadata.clin_size_long_diam_mm
-    return (
-        2 * bool(answers.changing)
-        + bool(answers.bleeding or answers.unstoppable_bleeding)
-        + bool(answers.painful)
-        + (size_mm is not None and size_mm >= LARGE_DIAMETER_MM)
-    )
+    return bool(answers.large_diameter) or (size_mm is not None and size_mm >= LARGE_DIAMETER_MM)
 
 
 def step_from_answers(answers: Answers, metadata: Metadata) -> tuple[NextStep | None, tuple[str, ...]]:
     """Return the next step that the answers and the history ask for, before any photo is looked at.
 
     Returns:
-        The step, or None when nothing in the answers asks for anything; and the reasons, most important first.
+        The step, or None when nothing in the answers asks for anything; and the reasons, most important first, with
+        the answers that contradict each other at the end.
 
     >>> step_from_answers(Answers(worried=True), Metadata())[0]
     <NextStep.SEE_DOCTOR: 'see_doctor'>
@@ -58,18 +92,33 @@ def step_from_answers(answers: Answers, metadata: Metadata) -> tuple[NextStep | 
     codes = _codes_from_answers(answers, metadata)
     if not codes:
         return None, ()
-    return _step_of(codes), _sentences(codes, {"score": seven_point_score(answers, metadata)})
+    reasons = _sentences(codes, {"score": seven_point_score(answers, metadata)})
+    return _step_of(codes), (*reasons, *contradictions(answers, metadata))
 
 
-def untested_reason(answers: Answers, metadata: Metadata, image_type: ImageType) -> Reason | None:
+def step_from_model(prediction: Prediction, prediction_without_metadata: Prediction | None) -> NextStep:
+    """Return the next step that the model's numbers alone ask for, with and without the metadata; at least ``watch``."""
+    codes = _codes_from_model(prediction, prediction_without_metadata, is_unsure=False)
+    return _step_of(codes, default=NextStep.WATCH)
+
+
+def may_phone_calm(phone_test: PhoneTest | None) -> bool:
+    """Whether a model has shown on phone photos that it misses few enough cancers to calm; never without a test."""
+    return phone_test is not None and phone_test.low is not None and phone_test.low > PHONE_CALM_SENSITIVITY
+
+
+def untested_reason(
+    answers: Answers, metadata: Metadata, image_type: ImageType, *, phone_test: PhoneTest | None = None
+) -> Reason | None:
     """Return why no class may be relied on at all: under 18, under a nail, on mucosa; None otherwise.
 
-    A phone photo alone gives None: it is shown, marked, and never calm (see ``decide_next_step``).
+    A phone photo alone gives None: it is shown and marked (see ``decide_next_step``).
     """
     code = next(iter(untested_codes(answers, metadata)), None)
     if code is None:
         return None
-    also = " It was not tested on phone photos either." if image_type is ImageType.CLINICAL else ""
+    is_untested_phone = image_type is ImageType.CLINICAL and phone_test is None
+    also = " It was not tested on phone photos either." if is_untested_phone else ""
     return Reason(f"not_tested_{code}", RULES[code].sentence + also)
 
 
@@ -85,8 +134,17 @@ def untested_codes(answers: Answers, metadata: Metadata) -> list[str]:
 
 
 def are_answers_calm(answers: Answers) -> bool:
-    """Whether every warning-sign question was answered with no; an open question turns no key."""
-    return all(getattr(answers, question.name) is False for question in fields(answers))
+    """Whether the person's key is calm: each warning sign denied, and no optional sign named.
+
+    An open question turns no key; the signs that a photo shows too may stay open (``OPTIONAL_ANSWERS``).
+    """
+    return not open_questions(answers) and not any(getattr(answers, name) for name in ANSWER_FIELDS)
+
+
+def open_questions(answers: Answers) -> tuple[str, ...]:
+    """Return the warning-sign questions that were not answered and that must be, before anything may calm."""
+    asked = (name for name in ANSWER_FIELDS if name not in OPTIONAL_ANSWERS)
+    return tuple(name for name in asked if getattr(answers, name) is None)
 
 
 def decide_next_step(
@@ -100,6 +158,8 @@ def decide_next_step(
     warnings: Collection[str] = (),
     n_refused: int = 0,
     n_photos: int = 1,
+    phone_test: PhoneTest | None = None,
+    is_given_up: bool = False,
 ) -> tuple[NextStep, tuple[str, ...]]:
     """Return what to do next about one photo, and why.
 
@@ -110,12 +170,16 @@ def decide_next_step(
     Args:
         answers: What the person said; unanswered questions keep the calmest step out of reach.
         metadata: What is known about the person and the lesion; an unknown age or skin type does the same.
-        image_type: A clinical (phone) photo is never answered with ``watch``.
+        image_type: A clinical (phone) photo is not answered with ``watch`` unless ``may_phone_calm``.
         status: What became of the photo.
         prediction: With the metadata given; not read when the photo was refused.
         prediction_without_metadata: With everything unknown; None when it was not computed.
-        warnings: Codes of the photo's quality warnings; ``no_lesion`` and ``few_pixels`` bar the calmest step.
+        prediction_without_artefacts: With hair, ink and the like painted over; None when there was nothing to paint over,
+            or it was not asked for. It can raise the urgency and never lowers it.
+        warnings: Codes of the photo's quality warnings; some bar the calmest step (``_WARNINGS_THAT_BAR_CALM``).
         n_refused, n_photos: How many photos of this lesion could not be assessed, and of how many.
+        phone_test: What was measured of the model on phone photos.
+        is_given_up: Whether photos of this lesion were refused so often that a doctor is asked for instead of another.
 
     Returns:
         The step, and one sentence a reason, most important first.
@@ -126,11 +190,14 @@ def decide_next_step(
     codes = _codes_from_answers(answers, metadata)
     numbers = {"score": seven_point_score(answers, metadata), "n_refused": n_refused, "n_photos": n_photos}
     if status is Status.REFUSED:
-        return _refused(codes, numbers)
+        step, sentences = _refused([*codes, *(["photos_given_up"] if is_given_up else [])], numbers)
+        return step, (*sentences, *contradictions(answers, metadata))
     if prediction is None:
         raise ValueError(f"Expected a prediction for a photo with status '{status}'. Received None.")
-    codes += _codes_untested_photo(metadata, image_type)
+    codes += _codes_untested_photo(metadata, image_type, phone_test)
     codes += _codes_from_model(prediction, prediction_without_metadata, is_unsure=status is Status.UNSURE)
+    if prediction_without_artefacts is not None:
+        codes += _codes_from_prediction(prediction_without_artefacts)
     codes += [code for code in _WARNINGS_THAT_BAR_CALM if code in warnings]
     codes += ["photos_refused"] if n_refused else []
     codes += _codes_open(answers, metadata)
@@ -139,12 +206,16 @@ def decide_next_step(
         codes.append("model_calm")
     if step is not NextStep.ROUTINE_CHECK:
         codes = [code for code in codes if code not in _OPEN]
-    sentences = _sentences(codes, numbers)
-    is_changed = prediction_without_metadata is not None and (
-        _step_of(_codes_from_prediction(prediction), default=NextStep.WATCH)
-        != _step_of(_codes_from_prediction(prediction_without_metadata), default=NextStep.WATCH)
-    )
-    return step, (*sentences, METADATA_CHANGES_STEP) if is_changed else sentences
+    sentences = (*_sentences(codes, numbers), *contradictions(answers, metadata))
+    changed_by = [
+        sentence
+        for other, sentence in (
+            (prediction_without_metadata, METADATA_CHANGES_STEP),
+            (prediction_without_artefacts, ARTEFACTS_CHANGE_STEP),
+        )
+        if other is not None and step_from_model(other, None) is not step_from_model(prediction, None)
+    ]
+    return step, (*sentences, *changed_by)
 
 
 def _refused(codes: list[str], numbers: dict[str, int]) -> tuple[NextStep, tuple[str, ...]]:
@@ -156,7 +227,7 @@ def _refused(codes: list[str], numbers: dict[str, int]) -> tuple[NextStep, tuple
 
 def _codes_open(answers: Answers, metadata: Metadata) -> list[str]:
     found = {
-        "questions_open": not are_answers_calm(answers),
+        "questions_open": bool(open_questions(answers)),
         "age_open": metadata.age_approx is None,
         "skin_type_open": metadata.fitzpatrick_skin_type is None,
     }
@@ -169,7 +240,11 @@ def _codes_from_answers(answers: Answers, metadata: Metadata) -> list[str]:
         codes.append("seven_point")
     if answers.new and (answers.bleeding or answers.unstoppable_bleeding):
         codes.append("new_and_bleeding")
-    codes += [code for code in ("changing", "bleeding", "new", "painful", "worried") if getattr(answers, code)]
+    codes += ["changing"] if answers.changing or answers.evolving else []
+    signs = ("bleeding", "new", "painful", "inflamed", "asymmetric", "irregular_border", "several_colours", "worried")
+    codes += [code for code in signs if getattr(answers, code)]
+    # Width alone is common; beside another sign it counts in the score, and needs no sentence of its own.
+    codes += ["large"] if not codes and is_large(answers, metadata) else []
     codes += untested_codes(answers, metadata)
     history = {
         "personal_history": metadata.personal_hx_skin_cancer,
@@ -180,9 +255,11 @@ def _codes_from_answers(answers: Answers, metadata: Metadata) -> list[str]:
     return codes + [code for code, is_so in history.items() if is_so]
 
 
-def _codes_untested_photo(metadata: Metadata, image_type: ImageType) -> list[str]:
+def _codes_untested_photo(metadata: Metadata, image_type: ImageType, phone_test: PhoneTest | None) -> list[str]:
     codes = ["dark_skin"] if metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES else []
-    return [*codes, "phone_photo"] if image_type is ImageType.CLINICAL else codes
+    if image_type is not ImageType.CLINICAL or may_phone_calm(phone_test):
+        return codes
+    return [*codes, "phone_photo" if phone_test is None else "phone_photo_measured"]
 
 
 def _codes_from_model(

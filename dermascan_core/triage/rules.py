@@ -12,6 +12,8 @@ from ..domain import NextStep
 # Sources, as the table cites them.
 NG12 = "NICE NG12 (2015, updated), recommendations on skin cancer"
 CKS = "NICE CKS, Skin cancer: recognition and referral (a strong concern overrides a low score)"
+SEVEN_POINT = "NICE NG12; weights: Walter et al. 2013, Br J Gen Pract (7-point checklist in general practice)"
+ABCDE = "ABCDE list of melanoma signs (Abbasi et al. 2004, JAMA), read as reason to show it"
 HAM10000 = "Tschandl et al. 2018, HAM10000: what the archive leaves out"
 OVERRULE = "Project safety rule: a warning sign, or worry, overrules any model"
 ADULTS = "Project safety rule: for adults only, as other programs of this kind"
@@ -22,6 +24,17 @@ MIN_AGE_YEARS = 18
 SEVEN_POINT_URGENT = 3  # NG12: refer on a weighted score of 3 or more.
 LARGE_DIAMETER_MM = 7.0  # NG12: largest diameter 7 mm or more is a minor feature.
 UNTESTED_SKIN_TYPES = (5, 6)
+PHONE_CALM_SENSITIVITY = 0.9  # phone photos may be calm above it: the lower end of what was measured on such photos
+# The weighted 7-point checklist: three major features count 2, four minor ones 1 (NG12; Walter et al. 2013).
+SEVEN_POINT_WEIGHTS: dict[str, int] = {
+    "change in size": 2,
+    "irregular shape": 2,
+    "irregular colour": 2,
+    "7 mm or more": 1,
+    "inflammation": 1,
+    "oozing or crusting": 1,
+    "itch or changed sensation": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +80,12 @@ _RULES = (
         "seven_point",
         "answers",
         NextStep.URGENT_2_WEEKS,
-        f"Weighted 7-point score of {SEVEN_POINT_URGENT} or more (change 2; oozing or bleeding 1; pain or itch 1; "
-        f"{LARGE_DIAMETER_MM:g} mm or more 1)",
+        f"Weighted 7-point score of {SEVEN_POINT_URGENT} or more (change in size, shape or colour 2; unlike half or "
+        f"uneven edge 2; several colours 2; {LARGE_DIAMETER_MM:g} mm or more 1; red or swollen 1; oozing or bleeding 1; "
+        "pain or itch 1)",
         "The answers score {score} on the 7-point checklist that doctors use. "
         f"With {SEVEN_POINT_URGENT} or more, a doctor should see it within 2 weeks.",
-        NG12,
+        SEVEN_POINT,
     ),
     Rule(
         "new_and_bleeding",
@@ -85,7 +99,7 @@ _RULES = (
         "changing",
         "answers",
         NextStep.SEE_DOCTOR,
-        "Changed in size, shape or colour",
+        "Changed in size, shape or colour, or is changing lately",
         "It has changed. A doctor should see it, whatever the photo shows.",
         OVERRULE,
     ),
@@ -114,12 +128,52 @@ _RULES = (
         OVERRULE,
     ),
     Rule(
+        "inflamed",
+        "answers",
+        NextStep.SEE_DOCTOR,
+        "Red or swollen",
+        "It is red or swollen. A doctor should see it, whatever the photo shows.",
+        OVERRULE,
+    ),
+    Rule(
+        "asymmetric",
+        "answers",
+        NextStep.SEE_DOCTOR,
+        "One half looks unlike the other",
+        "One half looks unlike the other. A doctor should see it, whatever the photo shows.",
+        ABCDE,
+    ),
+    Rule(
+        "irregular_border",
+        "answers",
+        NextStep.SEE_DOCTOR,
+        "Edge uneven, notched or blurred",
+        "Its edge is uneven. A doctor should see it, whatever the photo shows.",
+        ABCDE,
+    ),
+    Rule(
+        "several_colours",
+        "answers",
+        NextStep.SEE_DOCTOR,
+        "Several colours",
+        "It has several colours. A doctor should see it, whatever the photo shows.",
+        ABCDE,
+    ),
+    Rule(
         "worried",
         "answers",
         NextStep.SEE_DOCTOR,
         "The person is worried about it",
         "Being worried is reason enough to show it to a doctor, whatever the photo shows.",
         CKS,
+    ),
+    Rule(
+        "large",
+        "answers",
+        NextStep.ROUTINE_CHECK,
+        f"{LARGE_DIAMETER_MM:g} mm wide or more, as measured or as answered, and nothing else named",
+        f"It is {LARGE_DIAMETER_MM:g} mm wide or more. That alone is common, and worth a check.",
+        ABCDE,
     ),
     # --- untested: nobody measured how good the answer is here, so it cannot calm
     Rule(
@@ -160,6 +214,15 @@ _RULES = (
         NextStep.ROUTINE_CHECK,
         "Clinical (phone) photo, not a dermoscopic one",
         "This program was not tested on phone photos, so its answer cannot calm.",
+        UNMEASURED,
+    ),
+    Rule(
+        "phone_photo_measured",
+        "untested",
+        NextStep.ROUTINE_CHECK,
+        "The same of a model that was measured on phone photos, and where the lower end of its sensitivity for cancer "
+        f"and pre-cancer on them is not above {100 * PHONE_CALM_SENSITIVITY:.0f} %",
+        "This program's test on phone photos is not enough for its answer to calm.",
         UNMEASURED,
     ),
     Rule(
@@ -252,7 +315,8 @@ _RULES = (
         "model_unsure",
         "model",
         NextStep.SEE_DOCTOR,
-        "The model is unsure: turned views of the photo disagree, or four or more classes stay possible",
+        "The model is unsure: turned views of the photo disagree, four or more classes stay possible, or small changes "
+        "of the photo change the answer more often than the model's limit",
         "The model is unsure about this photo. Being unsure is not a good sign or a bad sign: let a doctor look.",
         CAUTION,
     ),
@@ -277,7 +341,8 @@ _RULES = (
         "model",
         NextStep.WATCH,
         "Dermoscopic photo, none of the above: no malignant class in the 95 % set, below the threshold, "
-        "a lesion that stands out with enough pixels, age and skin type known, and every warning sign answered no",
+        "a lesion that stands out with enough pixels, age and skin type known, every warning sign answered no, and "
+        "no sign of the ABCDE list named",
         "No high-risk features were found in this photo, and no warning sign was named. This does not rule out cancer.",
         CAUTION,
     ),
@@ -299,11 +364,43 @@ _RULES = (
         UNMEASURED,
     ),
     Rule(
+        "several_lesions",
+        "photo",
+        NextStep.ROUTINE_CHECK,
+        "More than one spot stands out in the photo, and the model judges one",
+        "More than one spot stands out in this photo, and only one was judged, so the answer cannot calm about the others.",
+        CAUTION,
+    ),
+    Rule(
+        "lesion_at_edge",
+        "photo",
+        NextStep.ROUTINE_CHECK,
+        "The lesion reaches the edge of the photo, so part of it was not seen",
+        "The spot reaches the edge of the photo. A part that was not seen cannot calm.",
+        CAUTION,
+    ),
+    Rule(
+        "looks_clinical",
+        "photo",
+        NextStep.ROUTINE_CHECK,
+        "Called a dermoscopic photo, but it looks like one of a phone or camera",
+        "This photo looks as if no dermatoscope had taken it. Read as the wrong kind of photo, an answer cannot calm.",
+        CAUTION,
+    ),
+    Rule(
         "photos_refused",
         "photo",
         NextStep.ROUTINE_CHECK,
         "Some photos of the lesion could not be judged, beside others that could",
         "{n_refused} of {n_photos} photos could not be assessed, so the others cannot calm.",
+        CAUTION,
+    ),
+    Rule(
+        "photos_given_up",
+        "photo",
+        NextStep.SEE_DOCTOR,
+        "No photo of the lesion could be judged, and two or more were refused",
+        "We could not assess it from photos, and do not ask for another one. A doctor can look at the spot itself.",
         CAUTION,
     ),
     Rule(
@@ -317,6 +414,9 @@ _RULES = (
 )
 RULES: dict[str, Rule] = {rule.code: rule for rule in _RULES}
 
+ARTEFACTS_CHANGE_STEP = (
+    "With what lies over the skin painted over, the model's answer asks for another step. The more urgent one counts."
+)
 METADATA_CHANGES_STEP = (
     "The model's answer with age, sex and body site differs from its answer without them. The more urgent one counts."
 )

@@ -5,16 +5,20 @@ The public voice is written for a reader of about twelve; no voice ever gives a 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
-from ..domain import Answers, ImageType, NextStep, PhotoScreening, Reason, Screening, Status
+from ..domain import ImageType, NextStep, PhoneTest, PhotoScreening, Prediction, Reason, Screening, Status
 from ..taxonomy import CLASS_BY_CODE, HAM_NAMES, HAM_PLAIN_NAMES, UNTESTED_SITES
-from .policy import seven_point_score, untested_codes
-from .rules import MIN_AGE_YEARS, SEVEN_POINT_URGENT, UNTESTED_SKIN_TYPES
+from .policy import may_phone_calm, open_questions, seven_point_features, seven_point_score, untested_codes
+from .rules import MIN_AGE_YEARS, SEVEN_POINT_URGENT, SEVEN_POINT_WEIGHTS, UNTESTED_SKIN_TYPES
 
 
 class Voice(StrEnum):
-    """Who is spoken to."""
+    """Who is spoken to: whoever has the spot, who examines it, and who reads the record later.
+
+    ``REPORT`` names the person in no sentence and gives no order: it is what stands in the data that leave the program.
+    """
 
     PUBLIC = "public"
     CLINICIAN = "clinician"
@@ -32,12 +36,6 @@ P_MALIGNANT_NAME = "Cancer or pre-cancer (melanoma, basal and squamous cell carc
 UNSURE_SENTENCE = (
     "The model is unsure about this photo: turned views of it disagree, or many classes stay possible. "
     "Let a doctor look at the spot."
-)
-TESTED_ON = (
-    "Tested on photos taken with a dermatoscope, from one archive (HAM10000: Austria and Australia), "
-    "mostly of light skin. Not tested on brown or black skin (types V and VI), on phone photos, "
-    f"on people under {MIN_AGE_YEARS}, under nails, or inside the mouth, nose, eyelid or genitals. "
-    "Rare forms, such as melanoma without colour, can be missed."
 )
 PHONE_NOT_TESTED = (
     "Not tested on phone photos. The bars may be far off, so this photo cannot calm. Show the spot to a doctor."
@@ -65,6 +63,23 @@ QUESTIONS: dict[str, str] = {
     "under_nail": "Is it under or beside a nail?",
     "on_mucosa": "Is it inside the mouth, nose, eyelid or genitals?",
     "worried": "Are you worried about it?",
+}
+# The second set, which may stay open: the ABCDE list, and what the 7-point checklist asks beyond the first set.
+SIGN_QUESTIONS: dict[str, str] = {
+    "asymmetric": "A: Does one half look unlike the other?",
+    "irregular_border": "B: Is its edge uneven, notched or blurred?",
+    "several_colours": "C: Does it have more than one colour?",
+    "large_diameter": "D: Is it 7 mm wide or more?",
+    "evolving": "E: Has it changed in the last weeks or months?",
+    "inflamed": "Is it red or swollen?",
+}
+SIGN_EXPLANATIONS: dict[str, str] = {
+    "asymmetric": "Think of a line through the middle. Most moles look about the same on both sides of it.",
+    "irregular_border": "Most moles end in a smooth line, like a coin. Look for dents, spikes, or colour that runs out.",
+    "several_colours": "Look for two or more of brown, black, red, white, grey or blue. One even brown is one colour.",
+    "large_diameter": "That is about the end of a pencil. A ruler is best.",
+    "evolving": "In size, shape, colour or height. An old photo helps. If you cannot tell, leave it open.",
+    "inflamed": "Redness around it, or a swelling, that was not there before.",
 }
 
 _TITLES: dict[NextStep, dict[Voice, str]] = {
@@ -172,6 +187,10 @@ _BOOKING_SIGNS: dict[str, str] = {
     "bleeding": "it bleeds, oozes or crusts",
     "new": "it is new and grows",
     "painful": "it hurts or itches",
+    "inflamed": "it is red or swollen",
+    "asymmetric": "its halves look unlike",
+    "irregular_border": "its edge is uneven",
+    "several_colours": "it has several colours",
     "worried": "I am worried about it",
 }
 
@@ -194,6 +213,46 @@ _NOT_TESTED: dict[str, str] = {
     "nail": f"The program was not tested on spots {UNTESTED_SITES['nail']}.",
     "mucosa": f"The program was not tested on spots {UNTESTED_SITES['mucosa']}.",
 }
+
+
+def tested_on(phone_test: PhoneTest | None) -> str:
+    """Return what the model was tested on and what not, phone photos by what was measured of it on them."""
+    on_phones = "" if phone_test is None else f" {_phone_counts(phone_test)}"
+    not_phones = "on phone photos, " if phone_test is None else ""
+    return (
+        "Tested on photos taken with a dermatoscope, from one archive (HAM10000: Austria and Australia), "
+        f"mostly of light skin.{on_phones} Not tested on brown or black skin (types V and VI), {not_phones}"
+        f"on people under {MIN_AGE_YEARS}, under nails, or inside the mouth, nose, eyelid or genitals. "
+        "Rare forms, such as melanoma without colour, can be missed."
+    )
+
+
+def phone_words(phone_test: PhoneTest | None) -> str:
+    """Return what stands beside the answer for a phone photo."""
+    if phone_test is None:
+        return PHONE_NOT_TESTED
+    if may_phone_calm(phone_test):
+        return f"{_phone_counts(phone_test)} The bars are less sure than for photos taken with a dermatoscope."
+    return f"{_phone_counts(phone_test)} That is not enough for this photo to calm. Show the spot to a doctor."
+
+
+def phone_rate_words(phone_test: PhoneTest) -> str | None:
+    """Return how many cancers among phone photos the model found in its test; None where there were none."""
+    if phone_test.sensitivity is None:
+        return None
+    interval = (
+        ""
+        if phone_test.low is None or phone_test.high is None
+        else f" ({_of_100(phone_test.low)} to {_of_100(phone_test.high)})"
+    )
+    return (
+        f"Of 100 phone photos of cancer or pre-cancer in its test, {_of_100(phone_test.sensitivity)}{interval} were at or "
+        "above the model's line. The others would have been missed by the photo alone."
+    )
+
+
+def _phone_counts(phone_test: PhoneTest) -> str:
+    return f"Tested on {phone_test.n_photos:,} phone photos, {phone_test.n_melanomas:,} of them of melanoma."
 
 
 def step_title(step: NextStep, voice: Voice) -> str:
@@ -235,7 +294,8 @@ def booking_words(screening: Screening) -> str:
     """Return what the person can say on the phone when booking."""
     site = screening.metadata.anatom_site
     where = "" if site is None else " " + _SITE_PHRASES.get(site, f"on my {site}")
-    signs = [words for code, words in _BOOKING_SIGNS.items() if getattr(screening.answers, code)]
+    answers = replace(screening.answers, changing=screening.answers.changing or screening.answers.evolving)
+    signs = [words for code, words in _BOOKING_SIGNS.items() if getattr(answers, code)]
     sentences = [f"I have a spot on my skin{where}." if site is None else f"I have a spot{where}."]
     if signs:
         listed = ", and ".join([", ".join(signs[:-1]), signs[-1]] if len(signs) > 1 else signs)
@@ -245,6 +305,40 @@ def booking_words(screening: Screening) -> str:
         sentences.append(f"It scores {score} on the 7-point checklist.")
     sentences.append(_BOOKING_REQUESTS[screening.next_step])
     return " ".join(sentences)
+
+
+def report_sentences(screening: Screening) -> tuple[str, ...]:
+    """Return the finding in the report's own words: both keys, the step, and what it does not mean.
+
+    Free of orders and of "you": for a record, a letter or a chart.
+    """
+    features = seven_point_features(screening.answers, screening.metadata)
+    listed = ", ".join(f"{name} ({SEVEN_POINT_WEIGHTS[name]})" for name in features) or "no feature named"
+    n_open = len(open_questions(screening.answers))
+    left = f" {n_open} questions about warning signs were left open." if n_open else ""
+    n_refused = sum(photo.prediction is None for photo in screening.photos)
+    said = [
+        f"Weighted 7-point score from the answers: {seven_point_score(screening.answers, screening.metadata)} of 10, "
+        f"as a lower bound: {listed}.{left}"
+    ]
+    for photo in screening.photos:
+        if photo.prediction is not None:
+            said.append(_photo_finding(photo, photo.prediction))
+    if n_refused:
+        said.append(f"Photos that could not be assessed: {n_refused} of {len(screening.photos)}.")
+    step = screening.next_step
+    said.append(f"Advice: {step_title(step, Voice.REPORT)}. {step_text(step, Voice.REPORT)}")
+    return tuple(said)
+
+
+def _photo_finding(photo: PhotoScreening, prediction: Prediction) -> str:
+    side = "at or above" if prediction.is_above_threshold else "below"
+    names = ", ".join(class_name(code, Voice.REPORT) for code in prediction.set_90)
+    unsure = " The model is unsure." if photo.status is Status.UNSURE else ""
+    return (
+        f"Photo: share of cancer or pre-cancer {side} the operating threshold; "
+        f"classes that stay possible at 90 %: {names}.{unsure}"
+    )
 
 
 def calm_rate_words(screening: Screening, photo: PhotoScreening) -> str | None:
@@ -273,6 +367,15 @@ def _of_100(share: float) -> str:
     return f"{100 * share:.0f}" if share >= 0.1 or share == 0 else f"{100 * share:.1f}"
 
 
+def _phone_limit(phone_test: PhoneTest | None) -> str:
+    if phone_test is None:
+        return "The program was not tested on phone photos."
+    return (
+        f"The program was tested on {phone_test.n_photos:,} phone photos only, {phone_test.n_melanomas:,} of them of "
+        "melanoma."
+    )
+
+
 def not_checked(screening: Screening) -> tuple[str, ...]:
     """Return what nobody may read into this result, what matters most for this person first."""
     answers, metadata = screening.answers, screening.metadata
@@ -286,12 +389,12 @@ def not_checked(screening: Screening) -> tuple[str, ...]:
         said.append(f"No age was given. {_NOT_TESTED['under_18']}")
     said += [_NOT_TESTED[code] for code in untested_codes(answers, metadata)]
     if screening.image_type is ImageType.CLINICAL:
-        said.append("The program was not tested on phone photos.")
+        said.append(_phone_limit(screening.phone_test))
     if metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES:
         said.append("The program was not tested on your skin type. It knows mostly light skin.")
     else:
         said.append("Brown and black skin (types V and VI) was not tested.")
-    if any(getattr(answers, name) is None for name in Answers.__dataclass_fields__):
+    if open_questions(answers):
         said.append("Some questions about warning signs were not answered.")
     said.append("Only this one spot was looked at, not the rest of the skin.")
     said.append(

@@ -11,8 +11,18 @@ from typing import Any
 import streamlit as st
 
 from dermascan_core.domain import Answers, Metadata, NextStep
+from dermascan_core.errors import MetadataError
+from dermascan_core.triage.contradictions import contradictions
 from dermascan_core.triage.policy import step_from_answers
-from dermascan_core.triage.wording import QUESTIONS, Voice, how_soon, step_text, step_title
+from dermascan_core.triage.wording import (
+    QUESTIONS,
+    SIGN_EXPLANATIONS,
+    SIGN_QUESTIONS,
+    Voice,
+    how_soon,
+    step_text,
+    step_title,
+)
 
 from .case import Case
 
@@ -50,7 +60,7 @@ _SKIN_TYPES = {
     5: "V: brown, burns very rarely",
     6: "VI: black or dark brown, almost never burns",
 }
-ANSWER_KEYS = {name: f"answer_{name}" for name in QUESTIONS}
+ANSWER_KEYS = {name: f"answer_{name}" for name in (*QUESTIONS, *SIGN_QUESTIONS)}
 HISTORY_KEYS = {name: f"history_{name}" for name in _HISTORY}
 AGE_KEY, SEX_KEY, SITE_KEY, SIZE_KEY, SKIN_KEY = "age", "sex", "site", "size_mm", "skin_type"
 IMAGE_TYPE_KEY, STEPS_KEY = "image_type", "imaging_steps"
@@ -87,25 +97,55 @@ def remember_form(case: Case) -> None:
 
 
 def ask_questions(case: Case) -> Answers:
-    """Ask the questions that overrule any model."""
+    """Ask the questions that overrule any model, and offer the signs that can be looked for."""
     for name, question in QUESTIONS.items():
         with st.container(key=f"question-{name}"):
             st.segmented_control(question, list(_YES_NO), format_func=_YES_NO.__getitem__, key=ANSWER_KEYS[name])
     st.button(
         "None of these is true: answer all with no",
         on_click=_answer_all_no,
-        args=(case,),
+        args=(case, tuple(QUESTIONS)),
         icon=":material/done_all:",
         width="stretch",
         key="none_of_these",
     )
+    _ask_signs(case)
     return read_answers(st.session_state)
 
 
-def _answer_all_no(case: Case) -> None:
-    for key in ANSWER_KEYS.values():
-        st.session_state[key] = "no"
-    case.form |= dict.fromkeys(ANSWER_KEYS.values(), "no")
+def _ask_signs(case: Case) -> None:
+    is_begun = any(st.session_state.get(ANSWER_KEYS[name]) for name in SIGN_QUESTIONS)
+    with st.expander("Six more signs to look for (ABCDE), optional", icon=":material/search:", expanded=is_begun):
+        st.caption("A yes counts. What you leave open takes nothing away from the questions above.")
+        for name, question in SIGN_QUESTIONS.items():
+            with st.container(key=f"question-{name}"):
+                st.segmented_control(question, list(_YES_NO), format_func=_YES_NO.__getitem__, key=ANSWER_KEYS[name])
+                st.caption(SIGN_EXPLANATIONS[name])
+        st.button(
+            "I looked, and saw none of these six",
+            on_click=_answer_all_no,
+            args=(case, tuple(SIGN_QUESTIONS)),
+            icon=":material/done_all:",
+            width="stretch",
+            key="none_of_these_signs",
+        )
+
+
+def _answer_all_no(case: Case, names: tuple[str, ...]) -> None:
+    for name in names:
+        st.session_state[ANSWER_KEYS[name]] = "no"
+        case.form[ANSWER_KEYS[name]] = "no"
+
+
+def show_contradictions(answers: Answers) -> None:
+    """Point out answers that contradict each other, where the form holds some; to be called below all questions."""
+    try:
+        found = contradictions(answers, read_metadata(st.session_state))
+    except MetadataError:
+        return  # told when the spot is checked
+    if found:
+        listed = "\n".join(f"- {sentence}" for sentence in found)
+        st.info(f"**Two answers do not fit together. You may change one, or go on.**\n{listed}", icon=":material/edit:")
 
 
 def show_overruling_step(answers: Answers, voice: Voice) -> None:
@@ -203,7 +243,9 @@ def describe_form(metadata: Metadata, answers: Answers) -> list[str]:
         lines.append(f"Skin type {_SKIN_TYPES[metadata.fitzpatrick_skin_type]}")
     lines += [f"{_HISTORY[name]} {_said(getattr(metadata, name))}" for name in _HISTORY if _is_told(metadata, name)]
     lines += [
-        f"{question} {_said(getattr(answers, name))}" for name, question in QUESTIONS.items() if _is_told(answers, name)
+        f"{question} {_said(getattr(answers, name))}"
+        for name, question in (QUESTIONS | SIGN_QUESTIONS).items()
+        if _is_told(answers, name)
     ]
     return lines
 

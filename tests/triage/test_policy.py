@@ -10,16 +10,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dermascan_core.domain import Answers, ImageType, Metadata, NextStep, Prediction, Status, most_urgent
+from dermascan_core.domain import (
+    OPTIONAL_ANSWERS,
+    Answers,
+    ImageType,
+    Metadata,
+    NextStep,
+    PhoneTest,
+    Prediction,
+    Status,
+    most_urgent,
+)
 from dermascan_core.taxonomy import HAM_CODES, SITES, UNTESTED_SITES
 from dermascan_core.triage.policy import (
     are_answers_calm,
     decide_next_step,
+    seven_point_features,
     seven_point_score,
     step_from_answers,
+    step_from_model,
     untested_reason,
 )
-from dermascan_core.triage.rules import RULES, rules_table
+from dermascan_core.triage.rules import RULES, SEVEN_POINT_WEIGHTS, rules_table
 
 ANSWER_NAMES = tuple(field.name for field in fields(Answers))
 HISTORY = ("personal_hx_skin_cancer", "family_hx_skin_cancer", "high_sun_exposure", "immunosuppressed")
@@ -158,6 +170,44 @@ def test_step_never_falls_below_what_the_answers_ask_for(answers, metadata, imag
     assert asked is None or step.urgency >= asked.urgency
 
 
+@given(any_answers, any_metadata, any_image_type, assessed, any_prediction, st.none() | any_prediction)
+def test_step_never_falls_below_what_the_model_asks_for(answers, metadata, image_type, status, prediction, without):
+    asked = step_from_model(prediction, without)
+
+    step, _ = decide(answers, metadata, image_type=image_type, status=status, prediction=prediction, without=without)
+
+    assert step.urgency >= asked.urgency
+
+
+@given(any_answers, any_metadata, any_image_type, any_prediction)
+def test_taking_the_model_away_never_lowers_what_the_answers_ask_for(answers, metadata, image_type, prediction):
+    asked, _ = step_from_answers(answers, metadata)
+
+    without_model, _ = decide(answers, metadata, image_type=image_type, status=Status.REFUSED, prediction=None)
+
+    if asked is not None and asked.urgency >= NextStep.SEE_DOCTOR.urgency:
+        assert without_model is asked
+    else:
+        assert without_model is NextStep.NOT_ASSESSED
+
+
+@given(any_answers, any_metadata)
+def test_a_no_that_becomes_open_never_calms(answers, metadata):
+    for name in ANSWER_NAMES:
+        if getattr(answers, name) is False:
+            before, _ = decide(answers, metadata)
+            after, _ = decide(replace(answers, **{name: None}), metadata)
+            assert after.urgency >= before.urgency
+
+
+@given(any_answers, any_metadata, st.sampled_from(ANSWER_NAMES))
+def test_seven_point_score_never_falls_with_one_more_yes_and_stays_within_its_range(answers, metadata, name):
+    before = seven_point_score(answers, metadata)
+    after = seven_point_score(replace(answers, **{name: True}), metadata)
+
+    assert 0 <= before <= after <= sum(SEVEN_POINT_WEIGHTS.values()) == 10
+
+
 @given(any_answers, any_metadata, any_prediction, any_prediction, any_status)
 def test_phone_photo_is_never_answered_with_watch(answers, metadata, prediction, without, status):
     step, _ = decide(
@@ -290,9 +340,17 @@ def test_harmless_quality_warnings_leave_watch_in_reach():
         (Answers(changing=True, bleeding=True, painful=True), Metadata(clin_size_long_diam_mm=12), 5),
         (Answers(new=True, worried=True, under_nail=True, on_mucosa=True), Metadata(), 0),
         (Answers(changing=False, bleeding=False, painful=False), Metadata(), 0),
+        (Answers(evolving=True), Metadata(), 2),
+        (Answers(changing=True, evolving=True), Metadata(), 2),
+        (Answers(asymmetric=True, irregular_border=True), Metadata(), 2),
+        (Answers(several_colours=True), Metadata(), 2),
+        (Answers(inflamed=True), Metadata(), 1),
+        (Answers(large_diameter=True), Metadata(clin_size_long_diam_mm=3), 1),
+        (Answers(large_diameter=False), Metadata(clin_size_long_diam_mm=8), 1),
+        (Answers(**dict.fromkeys(ANSWER_NAMES, True)), Metadata(), 10),
     ],
 )
-def test_seven_point_score_weighs_change_two_and_the_rest_one(answers, metadata, score):
+def test_seven_point_score_weighs_major_features_two_and_minor_ones_one(answers, metadata, score):
     assert seven_point_score(answers, metadata) == score
 
 
@@ -301,7 +359,15 @@ def test_emergency_answers_are_emergencies(name):
     assert step_from_answers(Answers(**{name: True}), Metadata())[0] is NextStep.EMERGENCY
 
 
-@pytest.mark.parametrize("name", ["changing", "bleeding", "new", "painful", "under_nail", "on_mucosa", "worried"])
+def test_all_seven_features_of_the_checklist_can_be_named():
+    assert seven_point_features(Answers(**dict.fromkeys(ANSWER_NAMES, True)), Metadata()) == tuple(SEVEN_POINT_WEIGHTS)
+    assert len(SEVEN_POINT_WEIGHTS) == 7
+
+
+_OVERRULING = ("changing", "bleeding", "new", "painful", "under_nail", "on_mucosa", "worried", "evolving", "inflamed")
+
+
+@pytest.mark.parametrize("name", [*_OVERRULING, "asymmetric", "irregular_border", "several_colours"])
 @pytest.mark.parametrize("status", list(Status))
 def test_one_overruling_answer_asks_for_a_doctor_whatever_the_photo_shows(name, status):
     step, reasons = decide(replace(ALL_NO, **{name: True}), status=status)
@@ -320,6 +386,36 @@ def test_seven_points_ask_for_a_doctor_within_two_weeks_and_say_the_score():
         "It has changed. A doctor should see it, whatever the photo shows.",
         "It bleeds, oozes or crusts. A doctor should see it, whatever the photo shows.",
     )
+
+
+def test_optional_signs_may_stay_open_without_barring_the_calmest_step():
+    step, _ = decide(replace(ALL_NO, **dict.fromkeys(OPTIONAL_ANSWERS)))
+
+    assert step is NextStep.WATCH
+
+
+@pytest.mark.parametrize(
+    ("answers", "metadata"),
+    [(replace(ALL_NO, large_diameter=True), ADULT), (ALL_NO, replace(ADULT, clin_size_long_diam_mm=7))],
+)
+def test_width_alone_is_worth_a_check_and_no_question_is_called_open(answers, metadata):
+    step, reasons = decide(answers, metadata)
+
+    assert step is NextStep.ROUTINE_CHECK
+    assert reasons[0] == "It is 7 mm wide or more. That alone is common, and worth a check."
+    assert RULES["questions_open"].sentence not in reasons
+
+
+def test_contradiction_is_pointed_out_and_the_more_careful_answer_counts():
+    answers = replace(ALL_NO, evolving=True)
+
+    for status, prediction in ((Status.ANSWERED, CALM), (Status.REFUSED, None)):
+        step, reasons = decide(answers, status=status, prediction=prediction)
+
+        assert step is NextStep.SEE_DOCTOR
+        assert reasons[-1] == (
+            "You said that it has not changed, and also that it is changing lately. The more careful answer counts."
+        )
 
 
 def test_new_growing_and_bleeding_is_urgent_below_three_points():
@@ -389,6 +485,55 @@ def test_what_the_model_shows_decides_where_the_answers_are_calm(prediction, ste
     assert decide(prediction=prediction, without=prediction)[0] is step
 
 
+def phone_test(low: float | None) -> PhoneTest:
+    return PhoneTest(n_photos=400, n_melanomas=12, sensitivity=0.95, low=low, high=0.99)
+
+
+@pytest.mark.parametrize(
+    ("measured", "step", "sentence"),
+    [
+        (None, NextStep.ROUTINE_CHECK, "This program was not tested on phone photos, so its answer cannot calm."),
+        (
+            phone_test(low=0.86),
+            NextStep.ROUTINE_CHECK,
+            "This program's test on phone photos is not enough for its answer to calm.",
+        ),
+        (
+            phone_test(low=0.9),
+            NextStep.ROUTINE_CHECK,
+            "This program's test on phone photos is not enough for its answer to calm.",
+        ),
+        (
+            phone_test(low=None),
+            NextStep.ROUTINE_CHECK,
+            "This program's test on phone photos is not enough for its answer to calm.",
+        ),
+        (phone_test(low=0.91), NextStep.WATCH, RULES["model_calm"].sentence),
+    ],
+)
+def test_phone_photo_calms_only_where_enough_cancers_were_found_on_such_photos(measured, step, sentence):
+    found, reasons = decide(image_type=ImageType.CLINICAL, phone_test=measured)
+
+    assert found is step
+    assert sentence in reasons
+
+
+def test_what_was_measured_on_phone_photos_raises_and_lowers_nothing_else():
+    for measured in (None, phone_test(low=0.86), phone_test(low=0.99)):
+        urgent, _ = decide(prediction=URGENT, image_type=ImageType.CLINICAL, phone_test=measured)
+        assert urgent is decide(prediction=URGENT)[0]
+        assert decide(phone_test=measured) == decide()
+
+
+def test_untested_person_with_a_phone_photo_is_not_told_that_phones_are_untested_where_they_are_not():
+    child = Metadata(age_approx=10)
+
+    plain = untested_reason(Answers(), child, ImageType.CLINICAL)
+    measured = untested_reason(Answers(), child, ImageType.CLINICAL, phone_test=phone_test(low=0.5))
+
+    assert plain.sentence == f"{measured.sentence} It was not tested on phone photos either."
+
+
 def test_unsure_status_asks_for_a_doctor_even_where_the_numbers_look_calm():
     assert decide(status=Status.UNSURE)[0] is NextStep.SEE_DOCTOR
 
@@ -452,6 +597,8 @@ def test_every_rule_is_reachable_by_some_answer_or_photo():
             ),
             image_type=ImageType.CLINICAL,
         ),
+        *reasons_of(image_type=ImageType.CLINICAL, phone_test=phone_test(low=0.5)),
+        *reasons_of(metadata=replace(ADULT, clin_size_long_diam_mm=8)),
         *reasons_of(status=Status.REFUSED),
         *(
             sentence
@@ -467,4 +614,4 @@ def test_every_rule_is_reachable_by_some_answer_or_photo():
         ),
     }
 
-    assert {rule.sentence.format(score=4, n_refused=1, n_photos=2) for rule in RULES.values()} <= said
+    assert {rule.sentence.format(score=10, n_refused=1, n_photos=2) for rule in RULES.values()} <= said

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
 from dermascan_core.domain import (
+    OPTIONAL_ANSWERS,
     Answers,
     CalmRate,
     ImageType,
     Metadata,
     NextStep,
+    PhoneTest,
     PhotoScreening,
     Reason,
     Screening,
     Status,
 )
+from dermascan_core.reports import card
+from dermascan_core.reports.export import screening_to_json
 from dermascan_core.taxonomy import CLASS_BY_CODE, HAM_CODES, SITES, UNTESTED_SITES
-from dermascan_core.triage import wording
+from dermascan_core.triage import contradictions, frequencies, rules, wording
 from dermascan_core.triage.rules import METADATA_CHANGES_STEP, RULES
 from dermascan_core.triage.wording import (
     DISCLAIMER,
     QUESTIONS,
+    SIGN_EXPLANATIONS,
+    SIGN_QUESTIONS,
     Voice,
     booking_words,
     calm_rate_words,
     class_name,
     how_soon,
     not_checked,
+    phone_rate_words,
+    phone_words,
     refusal_text,
+    report_sentences,
     step_text,
     step_title,
+    tested_on,
 )
-from tests.triage.test_forbidden_words import FORBIDDEN
+from tests.triage.test_forbidden_words import FORBIDDEN, ROOT, texts_in
 from tests.triage.test_policy import make_prediction
 
 
@@ -55,7 +67,7 @@ ANSWER_SETS = (
     Answers(),
     Answers(**dict.fromkeys(QUESTIONS, False)),
     Answers(**dict.fromkeys(QUESTIONS, True)),
-    *(Answers(**{name: True}) for name in QUESTIONS),
+    *(Answers(**{name: True}) for name in (*QUESTIONS, *SIGN_QUESTIONS)),
 )
 METADATA_SETS = (
     Metadata(),
@@ -72,32 +84,129 @@ SCREENINGS = [
 ]
 
 
+PLACES = ("in_90", "in_95_only", "in_neither")
+# What one answer is counted among: its side of the line, or that and its place among the sets.
+OWN_GROUPS = [f"{side}{place}" for side in ("above", "below") for place in ("", *(f"/{place}" for place in PLACES))]
+GROUPS = [*OWN_GROUPS, *PLACES]
+NUMBERS = {"share": 0.007, "low": 0.0001, "high": 0.12, "prevalence": 0.2}
+CONTRADICTING = [
+    (answers, metadata)
+    for answers in (
+        *(Answers(**{name: said}) for name in (*QUESTIONS, *SIGN_QUESTIONS) for said in (True, False)),
+        Answers(changing=False, evolving=True),
+        Answers(bleeding=False, unstoppable_bleeding=True),
+    )
+    for metadata in (
+        Metadata(),
+        *(Metadata(anatom_site=site, clin_size_long_diam_mm=mm) for site in (*SITES, *UNTESTED_SITES) for mm in (3, 8)),
+    )
+]
+
+
+MEASURED = PhoneTest(n_photos=1400, n_melanomas=12, sensitivity=0.93, low=0.86, high=0.97)
+PHONE_TESTS = (None, MEASURED, replace(MEASURED, low=0.91))
+ON_A_PHONE = make_screening(NextStep.ROUTINE_CHECK, Answers(), Metadata(), ImageType.CLINICAL, Status.ANSWERED)
+
+
+def constants_of(module: object) -> set[str]:
+    """Return the sentences that a module holds by name."""
+    return {value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
+
+
 def public_texts() -> set[str]:
     """Return everything that the public voice can say."""
-    constants = {value for name, value in vars(wording).items() if name.isupper() and isinstance(value, str)}
     return {
-        *constants,
+        *constants_of(wording),
         METADATA_CHANGES_STEP,
         *wording.SEVEN_POINT_LIST,
         *QUESTIONS.values(),
+        *SIGN_QUESTIONS.values(),
+        *SIGN_EXPLANATIONS.values(),
+        *(sentence for pair in CONTRADICTING for sentence in contradictions.contradictions(*pair)),
         *(rule.sentence.format(score=4, n_refused=1, n_photos=2) for rule in RULES.values()),
         *(words for step in NextStep for words in (step_title(step, Voice.PUBLIC), step_text(step, Voice.PUBLIC))),
         *(how_soon(step) for step in NextStep),
         *(booking_words(screening) for screening in SCREENINGS),
         *(sentence for screening in SCREENINGS for sentence in not_checked(screening)),
         refusal_text(Reason("too_blurry", "The photo is not sharp.")),
+        *(frequencies.in_the_test_words(code, **NUMBERS, n=90, voice=Voice.PUBLIC) for code in OWN_GROUPS),
+        *(constants_of(frequencies) - {frequencies.BAYES_ASSUMES}),
+        calm_rate_words(calm(), calm().photos[0]),
+        *(words for one in PHONE_TESTS for words in (phone_words(one), tested_on(one))),
+        phone_rate_words(MEASURED),
+        *(sentence for one in PHONE_TESTS for sentence in not_checked(replace(ON_A_PHONE, phone_test=one))),
+    }
+
+
+def card_texts(screening: Screening) -> set[str]:
+    """Return everything that is written on the page to show to a doctor."""
+    written: set[str] = set()
+
+    class Page(card._Page):
+        def write(self, text: str, **options: object) -> None:
+            written.add(text)
+            super().write(text, **options)
+
+    card._draw_card(Page(0.6), screening, 0)
+    return written
+
+
+def texts_within(value: object) -> set[str]:
+    """Return every text of two words or more inside plain data."""
+    if isinstance(value, dict):
+        return {text for item in value.values() for text in texts_within(item)}
+    if isinstance(value, list):
+        return {text for item in value for text in texts_within(item)}
+    return {value} if isinstance(value, str) and " " in value else set()
+
+
+def report_texts() -> set[str]:
+    """Return everything that the card and the downloaded data can say."""
+    unsure = replace(calm().photos[0], status=Status.UNSURE)
+    told = [
+        *SCREENINGS[:: len(SCREENINGS) // 60],
+        calm(),
+        calm(photos=(unsure,), image_type=ImageType.CLINICAL, metadata=Metadata(fitzpatrick_skin_type=6)),
+        calm(answers=Answers(**dict.fromkeys((*QUESTIONS, *SIGN_QUESTIONS), True)), next_step=NextStep.URGENT_2_WEEKS),
+    ]
+    return {
+        *(sentence for screening in told for sentence in report_sentences(screening)),
+        *(text for screening in told for text in card_texts(screening)),
+        *(text for screening in told for text in texts_within(json.loads(screening_to_json(screening)))),
     }
 
 
 def all_texts() -> set[str]:
-    """Return everything that any voice can say."""
+    """Return everything that any voice can say, and every reason for which a photo is refused or doubted."""
     others = {
         words
         for step in NextStep
         for voice in (Voice.CLINICIAN, Voice.REPORT)
         for words in (step_title(step, voice), step_text(step, voice))
     }
-    return public_texts() | others | {rule.when for rule in RULES.values()}
+    counted = {
+        frequencies.BAYES_ASSUMES,
+        frequencies.elsewhere_words(**NUMBERS),
+        frequencies.icons_alt(0.2, 0.3),
+        *(frequencies.in_the_test_words(code, **NUMBERS, n=90, voice=Voice.CLINICIAN) for code in GROUPS),
+    }
+    in_rules = {text for rule in RULES.values() for text in (rule.when, rule.source)}
+    return public_texts() | others | counted | in_rules | report_texts() | quality_texts()
+
+
+def quality_texts() -> set[str]:
+    """Return what may be said of a photo before any class is computed: why it is refused, and what speaks for care."""
+    folders = [ROOT / "dermascan_core" / room for room in ("imaging", "trust")]
+    return {text for folder in folders for path in sorted(folder.glob("*.py")) for _, text in texts_in(path)}
+
+
+def calm(**changes):
+    """A screening of one low answer whose rate of wrong calm answers was measured."""
+    prediction = make_prediction()
+    photo = PhotoScreening("a.jpg", Status.ANSWERED, None, None, None, prediction, prediction, NextStep.WATCH)
+    base = make_screening(NextStep.WATCH, Answers(), Metadata(), ImageType.DERMOSCOPIC, Status.ANSWERED)
+    rate = CalmRate(0.012, 0.009, 0.016, prevalence=0.2)
+    return replace(base, **({"photos": (photo,), "calm_rate": rate} | changes))
 
 
 ALL_TEXTS = sorted(all_texts())
@@ -109,6 +218,35 @@ def test_no_sentence_gives_a_verdict_a_promise_or_an_alarm(sentence):
     found = [pattern for pattern in FORBIDDEN if re.search(pattern, sentence, re.IGNORECASE)]
 
     assert found == []
+
+
+@pytest.mark.parametrize("module", [wording, rules, contradictions, frequencies], ids=lambda module: module.__name__)
+def test_every_sentence_of_these_files_was_read_above(module):
+    everything = "\n".join(ALL_TEXTS).lower()
+
+    unread = [
+        text
+        for _, text in texts_in(Path(module.__file__))
+        # What is filled in is cut out: the words between two numbers are looked for. Tables of a document are no sentence.
+        if "|" not in text and not all(part.strip().lower() in everything for part in re.split(r"\{\w+\}", text))
+    ]
+
+    assert unread == []
+
+
+@pytest.mark.parametrize("screening", SCREENINGS[:: len(SCREENINGS) // 20])
+def test_report_speaks_to_nobody(screening):
+    assert not re.search(r"\byou(r)?\b", " ".join(report_sentences(screening)), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("code", OWN_GROUPS)
+@pytest.mark.parametrize("voice", list(Voice))
+def test_count_of_a_hundred_names_the_mix_it_holds_for(code, voice):
+    words = frequencies.in_the_test_words(code, **NUMBERS, n=90, voice=voice)
+
+    assert words.startswith("Here the model sees a " if voice is Voice.PUBLIC else "Of 100 test photos ")
+    assert "0.7 (under 0.1 to 12) were cancer or pre-cancer" in words
+    assert "in the whole test it was 20 of 100" in words
 
 
 @pytest.mark.parametrize("step", [NextStep.WATCH, NextStep.ROUTINE_CHECK])
@@ -159,11 +297,45 @@ def test_tested_on_names_everyone_it_was_not_tested_on():
         "melanoma without colour",
         "HAM10000",
     ):
-        assert words in wording.TESTED_ON
+        assert words in wording.tested_on(None)
+
+
+def test_phone_words_are_todays_where_nothing_was_measured():
+    assert phone_words(None) == (
+        "Not tested on phone photos. The bars may be far off, so this photo cannot calm. Show the spot to a doctor."
+    )
+    assert "The program was not tested on phone photos." in not_checked(ON_A_PHONE)
+    assert " on phone photos, on people under 18" in tested_on(None)
+
+
+def test_measured_phone_photos_are_counted_with_their_melanomas_in_every_sentence():
+    counts = "Tested on 1,400 phone photos, 12 of them of melanoma."
+    screening = replace(ON_A_PHONE, phone_test=MEASURED)
+
+    assert phone_words(MEASURED) == f"{counts} That is not enough for this photo to calm. Show the spot to a doctor."
+    assert phone_words(PHONE_TESTS[-1]) == (
+        f"{counts} The bars are less sure than for photos taken with a dermatoscope."
+    )
+    assert tested_on(MEASURED).startswith(
+        "Tested on photos taken with a dermatoscope, from one archive (HAM10000: Austria and Australia), mostly of light "
+        f"skin. {counts} Not tested on brown or black skin (types V and VI), on people under 18,"
+    )
+    assert "The program was tested on 1,400 phone photos only, 12 of them of melanoma." in not_checked(screening)
+    assert not [words for words in not_checked(screening) if "not tested on phone" in words]
+
+
+def test_measured_phone_photos_are_told_with_how_many_cancers_were_missed():
+    assert phone_rate_words(MEASURED) == (
+        "Of 100 phone photos of cancer or pre-cancer in its test, 93 (86 to 97) were at or above the model's line. "
+        "The others would have been missed by the photo alone."
+    )
+    assert phone_rate_words(replace(MEASURED, sensitivity=None, low=None, high=None)) is None
+    assert " 93 were at or above" in phone_rate_words(replace(MEASURED, low=None, high=None))
 
 
 def test_there_is_one_question_for_each_answer():
-    assert tuple(QUESTIONS) == tuple(field.name for field in fields(Answers))
+    assert (*QUESTIONS, *SIGN_QUESTIONS) == tuple(field.name for field in fields(Answers))
+    assert tuple(SIGN_QUESTIONS) == tuple(SIGN_EXPLANATIONS) == OPTIONAL_ANSWERS
 
 
 def test_booking_words_name_site_signs_and_score():
@@ -242,15 +414,6 @@ def test_each_reason_reads_at_age_fourteen_at_most(code):
 
 def test_what_the_public_reads_averages_age_twelve():
     assert reading_grade(" ".join(text if text[-1] in ".?!" else f"{text}." for text in sorted(public_texts()))) <= 7
-
-
-def calm(**changes):
-    """A screening of one low answer whose rate of wrong calm answers was measured."""
-    prediction = make_prediction()
-    photo = PhotoScreening("a.jpg", Status.ANSWERED, None, None, None, prediction, prediction, NextStep.WATCH)
-    base = make_screening(NextStep.WATCH, Answers(), Metadata(), ImageType.DERMOSCOPIC, Status.ANSWERED)
-    rate = CalmRate(0.012, 0.009, 0.016, prevalence=0.2)
-    return replace(base, **({"photos": (photo,), "calm_rate": rate} | changes))
 
 
 def test_low_answer_is_told_with_how_often_such_answers_were_wrong():
