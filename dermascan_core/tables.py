@@ -288,6 +288,11 @@ def group_of(photo: LabelledPhoto) -> str:
     return photo.patient_id or photo.lesion_id or photo.image_id
 
 
+def has_fold(photo: LabelledPhoto) -> bool:
+    """Return whether the photo's fold is a number, 0 or more: only then can it be held out, or trained without another."""
+    return photo.fold.isascii() and photo.fold.isdecimal()
+
+
 def shipped_splits() -> list[Path]:
     """Return the split tables that ship: image_id, lesion_id, split, fold; no photos, no diagnoses."""
     return sorted(SHIPPED_SPLITS.glob("*.csv"))

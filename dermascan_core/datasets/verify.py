@@ -16,6 +16,7 @@ from ..tables import (
     LabelledPhoto,
     check_label_columns,
     find_photos,
+    has_fold,
     key_column,
     photo_from_row,
     photo_key,
@@ -36,6 +37,8 @@ KINDS: dict[str, tuple[bool, str]] = {
     "duplicate_id": (True, "names occur in more than one row"),
     "unknown_class": (True, "rows name no diagnosis that is known"),
     "wrong_value": (True, "cells cannot be true, such as an age of 300"),
+    "wrong_fold": (True, "training rows name no fold: a number is needed, such as 0"),
+    "one_fold": (True, "all training rows lie in one fold: training on them leaves none to validate"),
     "leak_by_patient": (True, "people have photos in more than one split or fold"),
     "leak_by_lesion": (True, "lesions have photos in more than one split or fold"),
     "leak_by_duplicate": (True, "pictures occur in more than one split or fold"),
@@ -146,6 +149,7 @@ def verify_dataset(folder: Path, *, on_progress: StageProgress = lambda sentence
         _named("corrupt_photo", broken, [f"{name}: {error}" for name, error in broken.items()]),
         *_check_names(folder, rows, key, files),
         *_check_groups([photo for _, photo in photos if photo.image_id in prints], pairs),
+        *_check_folds(photos),
         *_check_labels(photos),
     ]
     return VerifyReport(
@@ -287,6 +291,22 @@ def _members(photos: Sequence[LabelledPhoto], attribute: str) -> dict[str, list[
             name = f"{photo.patient_id} {owner}" if attribute == "lesion_id" and photo.patient_id else owner
             members.setdefault(name, []).append(photo.image_id)
     return members
+
+
+def _check_folds(photos: Sequence[tuple[int, LabelledPhoto]]) -> list[Finding]:
+    training = [(index, photo) for index, photo in photos if photo.split == "train"]
+    wrong = [(index, photo) for index, photo in training if not has_fold(photo)]
+    folds = {photo.fold for _, photo in training}
+    is_one = len(folds) == 1 and not wrong
+    return [
+        Finding(
+            "wrong_fold",
+            len(wrong),
+            tuple(photo.image_id for _, photo in wrong),
+            sentences=tuple(f"line {index + 2}: fold '{photo.fold}'" for index, photo in wrong),
+        ),
+        Finding("one_fold", int(is_one), sentences=(f"fold {min(folds)}",) if is_one else ()),
+    ]
 
 
 def _check_labels(photos: Sequence[tuple[int, LabelledPhoto]]) -> list[Finding]:

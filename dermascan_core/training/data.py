@@ -21,6 +21,7 @@ from ..tables import (
     LabelledPhoto,
     find_photos,
     group_of,
+    has_fold,
     read_labels,
     read_split,
     shipped_splits,
@@ -64,10 +65,12 @@ def load_dataset(folders: Path | Sequence[Path]) -> Dataset:
         folders: Data sets that are trained on together; their photos must have different names.
 
     Raises:
-        DatasetError: If a folder is not a data set, holds no known split, or leaks; names the groups.
+        DatasetError: If a folder is not a data set, holds no known split or a fold that is no number, or leaks; names
+            the groups.
     """
     parts = {folder: _read_rows(folder) for folder in ([folders] if isinstance(folders, Path) else folders)}
     photos = [photo for part in parts.values() for photo in part]
+    _refuse_wrong_folds(photos)
     _refuse_leaks(photos)
     names = Counter(p.image_id for p in photos)
     if doubled := sorted(name for name, n in names.items() if n > 1):
@@ -118,6 +121,15 @@ def _join_shipped_split(photos: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:
             "ships with this project. Received neither. Make a split with: python -m dermascan_core data split --help"
         )
     return joined
+
+
+def _refuse_wrong_folds(photos: Sequence[LabelledPhoto]) -> None:
+    if wrong := [p for p in photos if p.split == "train" and not has_fold(p)]:
+        raise DatasetError(
+            f"Expected a number as the fold of every photo of the train split. {len(wrong)} have none, such as "
+            f"{wrong[0].image_id} with '{wrong[0].fold}'. "
+            "Part the data with: python -m dermascan_core data split --help"
+        )
 
 
 def _refuse_leaks(photos: Sequence[LabelledPhoto]) -> None:

@@ -101,7 +101,8 @@ def join_recipes(recipes: Sequence[Sequence[FoldAnswers]]) -> list[FoldAnswers]:
         recipes: For each recipe, its folds.
 
     Raises:
-        DatasetError: If the recipes answered for other photos or classes, or share no two folds.
+        DatasetError: If the recipes answered for other photos or classes, share no two folds, or two are one and the
+            same: their mean would be that one, with another name.
     """
     by_fold = [{answers.fold: answers for answers in folds} for folds in recipes]
     common = sorted(set.intersection(*(set(folds) for folds in by_fold)))
@@ -112,6 +113,13 @@ def join_recipes(recipes: Sequence[Sequence[FoldAnswers]]) -> list[FoldAnswers]:
 
 def _join(members: Sequence[FoldAnswers]) -> FoldAnswers:
     first = members[0]
+    for number, other in enumerate(members):
+        for before, earlier in enumerate(members[:number]):
+            if np.array_equal(earlier.told, other.told):
+                raise DatasetError(
+                    f"Expected recipes that differ. Number {before + 1} and number {number + 1} give the same answers in "
+                    f"fold {first.fold}. Name each cross-validation once."
+                )
     for other in members[1:]:
         same = (other.image_ids, other.record["codes"]) == (first.image_ids, first.record["codes"])
         if not same or other.record["split_sha256"] != first.record["split_sha256"]:

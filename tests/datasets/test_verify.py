@@ -121,6 +121,35 @@ def test_rows_with_a_target_only_can_be_evaluated_not_trained_on(tmp_path):
     assert report.is_sound
 
 
+def test_training_rows_without_a_number_for_a_fold_are_told_by_line(tmp_path):
+    rows = [_row("a", fold="x"), _row("b", dx="mel", fold=""), _row("c", fold="1"), _row("d", split="test", fold="")]
+
+    report = verify_dataset(write_folder(tmp_path, rows))
+
+    assert report.find("wrong_fold").names == ("a", "b")
+    assert report.find("wrong_fold").sentences == ("line 2: fold 'x'", "line 3: fold ''")
+    assert not report.is_sound
+    assert (
+        "ERROR   wrong_fold (2): training rows name no fold: a number is needed, such as 0."
+        "\n        line 2: fold 'x'; line 3: fold ''"
+    ) in "\n".join(describe(report))
+
+
+def test_training_rows_in_one_fold_leave_none_to_validate(tmp_path):
+    rows = [_row("a", fold="3"), _row("b", dx="mel", fold="3"), _row("c", split="test", fold="")]
+
+    report = verify_dataset(write_folder(tmp_path, rows))
+
+    assert report.find("one_fold").sentences == ("fold 3",)
+    assert not report.is_sound
+
+
+def test_set_for_tests_alone_needs_no_folds(tmp_path):
+    rows = [_row("a", split="test", fold=""), _row("b", dx="mel", split="test", fold="")]
+
+    assert verify_dataset(write_folder(tmp_path, rows)).is_sound
+
+
 def test_report_is_machine_readable(tmp_path):
     rows = [*SOUND, _row("f", lesion="L9"), _row("g", lesion="L9", fold="1")]
 

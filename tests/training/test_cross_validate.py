@@ -137,6 +137,18 @@ def test_recipes_of_other_photos_are_not_joined(dataset):
         join_recipes([folds, other])
 
 
+def test_a_recipe_is_not_joined_with_itself(dataset):
+    one, two = ([_answers(dataset, fold, seed=seed) for fold in (0, 1)] for seed in (1, 2))
+
+    with pytest.raises(DatasetError) as error:
+        join_recipes([one, two, one])
+
+    assert str(error.value) == (
+        "Expected recipes that differ. Number 1 and number 3 give the same answers in fold 0. "
+        "Name each cross-validation once."
+    )
+
+
 def test_one_fold_alone_is_not_pooled(finished_folds, tmp_path):
     shutil.copytree(finished_folds / "fold-0", tmp_path / "fold-0")
 
