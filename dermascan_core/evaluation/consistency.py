@@ -44,7 +44,7 @@ def consistency_measures(table: ResultTable) -> dict[tuple[str, str], weighted.M
         is_first = np.zeros(len(table.results))
         is_first[[lesion.photos[0] for lesion in members]] = 1  # its weight is the lesion's
         for name, holds in _facts(table, members).items():
-            values = np.zeros(len(table.results))
+            values = np.zeros(len(table.results), bool)
             values[[lesion.photos[0] for lesion in members]] = holds
             measures[dx, name] = weighted.share(values, is_first)
     return measures

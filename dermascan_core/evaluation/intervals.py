@@ -1,4 +1,7 @@
-"""Bootstrap intervals: whole lesions (or patients) are drawn, because two photos of one lesion are no two cases."""
+"""Intervals: whole lesions (or patients) are drawn, because two photos of one lesion are no two cases.
+
+Drawing again what was found cannot show what was not: where a share is 0 or 1, the interval is the exact one instead.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from .weighted import Measure, Weights
+from .weighted import Measure, Share, Weights
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -64,6 +67,9 @@ def bootstrap(
 ) -> dict[Name, Estimate]:
     """Return each measure with its percentile interval, all from the same resamples.
 
+    A share that is 0 or 1 has the exact interval of as many independent groups as it was counted among. Any other measure
+    that comes out alike in every resample (an AUC of 1, or one lesion alone) has none: no width would claim certainty.
+
     Args:
         measures: Name -> measure of weights.
         groups: Lesion (or patient, or photo) of each sample; at least one.
@@ -78,12 +84,51 @@ def bootstrap(
     for weights in resample_weights(groups, n_resamples=n_resamples, seed=seed):
         for name, measure in measures.items():
             parts[name].append(measure(weights))
-    return {name: _estimate(values[name], np.concatenate(parts[name])) for name in measures}
+    return {
+        name: _exact(measure, groups)
+        if isinstance(measure, Share) and measure.is_count and values[name] in (0, 1)
+        else _percentiles(values[name], np.concatenate(parts[name]))
+        for name, measure in measures.items()
+    }
 
 
-def _estimate(value: float, resampled: np.ndarray) -> Estimate:
+def exact_interval(n_true: int, n: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a share: the shares at which so few, or so many, would not surprise.
+
+    Args:
+        n_true: How many independent cases were counted.
+        n: Of how many; at least one.
+
+    Returns:
+        (low, high), within [0, 1].
+
+    Raises:
+        ValueError: If there are no cases, or more are counted than there are.
+
+    Reference: Clopper, Pearson (1934), Biometrika 26 (4), 404-413
+
+    >>> [round(end, 3) for end in exact_interval(5, 5)]
+    [0.478, 1.0]
+    """
+    from scipy.special import betaincinv  # slow to import, and the pages read measures without measuring
+
+    if not 0 <= n_true <= n or not n:
+        raise ValueError(f"Expected a count of at least one case, and at most all. Received {n_true} of {n}.")
+    tail = (1 - LEVEL) / 2
+    low = float(betaincinv(n_true, n - n_true + 1, tail)) if n_true else 0.0
+    high = float(betaincinv(n_true + 1, n - n_true, 1 - tail)) if n_true < n else 1.0
+    return low, high
+
+
+def _exact(measure: Share, groups: Sequence[str]) -> Estimate:
+    n = len({group for group, is_in in zip(groups, measure.base, strict=True) if is_in})
+    value = float(measure(np.ones((1, len(groups))))[0])
+    return Estimate(value, *exact_interval(round(value) * n, n))
+
+
+def _percentiles(value: float, resampled: np.ndarray) -> Estimate:
     defined = resampled[~np.isnan(resampled)]
-    if math.isnan(value) or len(defined) < _MIN_DEFINED_SHARE * len(resampled):
+    if math.isnan(value) or len(defined) < _MIN_DEFINED_SHARE * len(resampled) or np.ptp(defined) == 0:
         return Estimate(value, math.nan, math.nan)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])

@@ -7,6 +7,7 @@ gives the plain forms. Undefined is NaN, without a warning: in a resample a clas
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -35,11 +36,30 @@ def defined_mean(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     return ratio(np.where(is_defined, values, 0).sum(axis=-1), is_defined.sum(axis=-1).astype(np.float64))
 
 
-def share(counted: npt.ArrayLike, among: npt.ArrayLike | None = None) -> Measure:
-    """Measure: the weighted mean of ``counted`` (0/1 or any number), among the samples marked, or all."""
-    values = np.asarray(counted, np.float64)
+@dataclass(frozen=True, eq=False, slots=True)
+class Share:
+    """Measure: the weighted mean of some values among some samples; see ``share``.
+
+    Attributes:
+        values: Shape (n_samples,); 0 outside the base.
+        base: 1 for the samples that it is a share of, shape (n_samples,).
+        is_count: Whether each value says yes or no, so that the share is one of cases.
+    """
+
+    values: npt.NDArray[np.float64]
+    base: npt.NDArray[np.float64]
+    is_count: bool
+
+    def __call__(self, weights: Weights) -> Values:
+        """Return the share of each resample."""
+        return ratio(weights @ self.values, weights @ self.base)
+
+
+def share(counted: npt.ArrayLike, among: npt.ArrayLike | None = None) -> Share:
+    """Measure: the weighted mean of ``counted`` (booleans or any number), among the samples marked, or all."""
+    values = np.asarray(counted)
     base = np.ones(len(values)) if among is None else np.asarray(among, np.float64)
-    return lambda weights: ratio(weights @ (values * base), weights @ base)
+    return Share(values.astype(np.float64) * base, base, is_count=values.dtype == np.bool_)
 
 
 def auc(y_true: npt.ArrayLike, y_score: npt.ArrayLike) -> Measure:
@@ -105,6 +125,10 @@ def within(members: npt.NDArray[np.bool_], measure: Measure) -> Measure:
         members: Booleans (n_samples,).
         measure: Of weights (n_resamples, n_members).
     """
+    if isinstance(measure, Share):
+        values, base = (np.zeros(len(members)) for _ in range(2))
+        values[members], base[members] = measure.values, measure.base
+        return replace(measure, values=values, base=base)
     return lambda weights: measure(weights[:, members])
 
 

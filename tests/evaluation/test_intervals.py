@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from dermascan_core.evaluation import metrics, weighted
-from dermascan_core.evaluation.intervals import bootstrap, resample_weights
+from dermascan_core.evaluation.intervals import bootstrap, exact_interval, resample_weights
 from tests import reference
 
 RNG = np.random.default_rng(8)
@@ -100,6 +101,57 @@ def test_interval_is_absent_where_the_measure_is_mostly_undefined():
 
     assert never.to_dict() == {"value": None, "low": None, "high": None}
     assert some.value == 0.0
+
+
+@pytest.mark.parametrize(("n_true", "n"), [(0, 1), (1, 1), (5, 5), (0, 40), (3, 17), (39, 40)])
+def test_exact_interval_is_scipys(n_true, n):
+    expected = binomtest(n_true, n).proportion_ci(confidence_level=0.95, method="exact")
+
+    assert exact_interval(n_true, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n_true", "n"), [(0, 0), (4, 3), (-1, 3)])
+def test_exact_interval_of_no_cases_is_a_programming_mistake(n_true, n):
+    with pytest.raises(ValueError, match=f"Received {n_true} of {n}"):
+        exact_interval(n_true, n)
+
+
+@pytest.mark.parametrize(("found", "value", "ends"), [(True, 1.0, (0.478176, 1.0)), (False, 0.0, (0.0, 0.521824))])
+def test_share_of_all_or_none_has_the_exact_interval_of_its_lesions(found, value, ends):
+    """Ten photos of five cancers, all found (or none): the bootstrap would say 100 to 100 of a hundred."""
+    is_cancer = np.repeat([True, False], [10, 90])
+    groups = [f"lesion {i // 2}" for i in range(100)]
+
+    estimate = bootstrap({"s": weighted.share(np.full(100, found), is_cancer)}, groups)["s"]
+
+    assert estimate.value == value
+    assert (estimate.low, estimate.high) == pytest.approx(ends, abs=1e-6)
+
+
+def test_share_within_some_photos_counts_their_lesions_alone():
+    members = np.array([True] * 4 + [False] * 6)
+    measure = weighted.within(members, weighted.share(np.array([True] * 4), np.array([True, True, True, False])))
+
+    estimate = bootstrap({"s": measure}, [str(i) for i in range(10)])["s"]
+
+    assert (estimate.value, estimate.high) == (1.0, 1.0)
+    assert estimate.low == pytest.approx(binomtest(3, 3).proportion_ci(method="exact").low)
+
+
+def test_interval_without_width_is_none():
+    """A perfect AUC, a mean that never differs, and one lesion alone: no resample can say how sure they are."""
+    cases = {
+        "auc": weighted.auc([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1]),
+        "size": weighted.share([1, 1, 1, 1]),
+    }
+
+    found = bootstrap(cases, list("abcd")) | bootstrap({"one lesion": weighted.share([True, True, False])}, list("aaa"))
+
+    assert {name: (one.value, math.isnan(one.low)) for name, one in found.items()} == {
+        "auc": (1.0, True),
+        "size": (1.0, True),
+        "one lesion": (pytest.approx(2 / 3), True),
+    }
 
 
 def test_interval_of_nothing_is_undefined():
