@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,16 +49,16 @@ def import_ham10000(
         typer.echo(f"Warning: the source lacks {count(len(summary.missing), 'photo')}, such as {shown}.", err=True)
 
 
-def _import(
+def _write(
     read: Callable[[], Archive],
-    out: Path,
     *,
-    scheme: Scheme,
-    n_folds: int,
-    test_share: float,
-    seed: int,
-    no_duplicates: bool,
-    must_copy: bool,
+    out: OutOption,
+    must_copy: CopyOption = False,
+    scheme: SchemeOption = Scheme.KFOLD,
+    n_folds: FoldsOption = 5,
+    test_share: TestShareOption = 0.1,
+    seed: SeedOption = 0,
+    no_duplicates: NoDuplicatesOption = False,
 ) -> None:
     from ..datasets.form import write_dataset
     from ..datasets.split import split_parts
@@ -98,139 +99,73 @@ def _tell(summary: ImportSummary, out: Path) -> None:
     typer.echo("Check it with: python -m dermascan_core data verify DIR", err=True)
 
 
-@import_app.command("isic2019", epilog=example("data import isic2019 --source ISIC_2019 --out isic2019"))
-def import_isic2019(
-    source: SourceOption,
-    out: OutOption,
-    skip_unknown: SkipOption = False,
-    must_copy: CopyOption = False,
-    scheme: SchemeOption = Scheme.KFOLD,
-    n_folds: FoldsOption = 5,
-    test_share: TestShareOption = 0.1,
-    seed: SeedOption = 0,
-    no_duplicates: NoDuplicatesOption = False,
-) -> None:
+def import_command(name: str, *, shown: str) -> Callable[[Callable[..., Archive]], None]:
+    """Make a command of a function that reads an archive: it gets the options of ``_write`` beside its own.
+
+    Args:
+        name: Of the command; the function's docstring is its help.
+        shown: The example's arguments.
+    """
+
+    def register(read: Callable[..., Archive]) -> None:
+        own = _options_of(read)
+        common = _options_of(_write)[1:]
+
+        def command(**values: Any) -> None:
+            options = {option.name: values.pop(option.name) for option in common}
+            _write(lambda: read(**values), **options)
+
+        described: Any = command  # typer reads what a command takes from its signature
+        described.__signature__ = Signature([one.replace(kind=Parameter.KEYWORD_ONLY) for one in (*own, *common)])
+        described.__doc__ = read.__doc__
+        import_app.command(name, epilog=example(f"data import {name} {shown}"))(command)
+
+    return register
+
+
+def _options_of(function: Callable[..., Any]) -> list[Parameter]:
+    # Archive is known to type checkers alone, so that the command line starts without the data room.
+    return list(signature(function, eval_str=True, locals={"Archive": Any}).parameters.values())
+
+
+@import_command("isic2019", shown="--source ISIC_2019 --out isic2019")
+def import_isic2019(source: SourceOption, skip_unknown: SkipOption = False) -> Archive:
     """ISIC 2019: ground truth, metadata and photos, as downloaded; HAM10000's test photos stay in the test."""
     from ..datasets.archives import read_isic2019
 
-    _import(
-        lambda: read_isic2019(source, skip_unknown=skip_unknown),
-        out,
-        scheme=scheme,
-        n_folds=n_folds,
-        test_share=test_share,
-        seed=seed,
-        no_duplicates=no_duplicates,
-        must_copy=must_copy,
-    )
+    return read_isic2019(source, skip_unknown=skip_unknown)
 
 
-@import_app.command("isic2020", epilog=example("data import isic2020 --source ISIC_2020 --out isic2020"))
-def import_isic2020(
-    source: SourceOption,
-    out: OutOption,
-    skip_unknown: SkipOption = False,
-    must_copy: CopyOption = False,
-    scheme: SchemeOption = Scheme.KFOLD,
-    n_folds: FoldsOption = 5,
-    test_share: TestShareOption = 0.1,
-    seed: SeedOption = 0,
-    no_duplicates: NoDuplicatesOption = False,
-) -> None:
+@import_command("isic2020", shown="--source ISIC_2020 --out isic2020")
+def import_isic2020(source: SourceOption, skip_unknown: SkipOption = False) -> Archive:
     """ISIC 2020 (SIIM-ISIC): ground truth with patients, and photos; moles nobody biopsied have no class."""
     from ..datasets.archives import read_isic2020
 
-    _import(
-        lambda: read_isic2020(source, skip_unknown=skip_unknown),
-        out,
-        scheme=scheme,
-        n_folds=n_folds,
-        test_share=test_share,
-        seed=seed,
-        no_duplicates=no_duplicates,
-        must_copy=must_copy,
-    )
+    return read_isic2020(source, skip_unknown=skip_unknown)
 
 
-@import_app.command("isic2024", epilog=example("data import isic2024 --source isic-2024-challenge --out slice3d"))
-def import_isic2024(
-    source: SourceOption,
-    out: OutOption,
-    skip_unknown: SkipOption = False,
-    must_copy: CopyOption = False,
-    scheme: SchemeOption = Scheme.KFOLD,
-    n_folds: FoldsOption = 5,
-    test_share: TestShareOption = 0.1,
-    seed: SeedOption = 0,
-    no_duplicates: NoDuplicatesOption = False,
-) -> None:
+@import_command("isic2024", shown="--source isic-2024-challenge --out slice3d")
+def import_isic2024(source: SourceOption, skip_unknown: SkipOption = False) -> Archive:
     """ISIC 2024 (SLICE-3D): close-ups from total-body photographs with their measurements; folder or HDF5."""
     from ..datasets.archives import read_isic2024
 
-    _import(
-        lambda: read_isic2024(source, skip_unknown=skip_unknown),
-        out,
-        scheme=scheme,
-        n_folds=n_folds,
-        test_share=test_share,
-        seed=seed,
-        no_duplicates=no_duplicates,
-        must_copy=must_copy,
-    )
+    return read_isic2024(source, skip_unknown=skip_unknown)
 
 
-@import_app.command("pad-ufes-20", epilog=example("data import pad-ufes-20 --source PAD-UFES-20 --out pad"))
-def import_pad_ufes_20(
-    source: SourceOption,
-    out: OutOption,
-    skip_unknown: SkipOption = False,
-    must_copy: CopyOption = False,
-    scheme: SchemeOption = Scheme.KFOLD,
-    n_folds: FoldsOption = 5,
-    test_share: TestShareOption = 0.1,
-    seed: SeedOption = 0,
-    no_duplicates: NoDuplicatesOption = False,
-) -> None:
+@import_command("pad-ufes-20", shown="--source PAD-UFES-20 --out pad")
+def import_pad_ufes_20(source: SourceOption, skip_unknown: SkipOption = False) -> Archive:
     """PAD-UFES-20: smartphone photos with what the person noticed, skin type and diameters."""
     from ..datasets.archives import read_pad_ufes_20
 
-    _import(
-        lambda: read_pad_ufes_20(source, skip_unknown=skip_unknown),
-        out,
-        scheme=scheme,
-        n_folds=n_folds,
-        test_share=test_share,
-        seed=seed,
-        no_duplicates=no_duplicates,
-        must_copy=must_copy,
-    )
+    return read_pad_ufes_20(source, skip_unknown=skip_unknown)
 
 
-@import_app.command("ph2", epilog=example("data import ph2 --source PH2Dataset --out ph2"))
-def import_ph2(
-    source: SourceOption,
-    out: OutOption,
-    skip_unknown: SkipOption = False,
-    must_copy: CopyOption = False,
-    scheme: SchemeOption = Scheme.KFOLD,
-    n_folds: FoldsOption = 5,
-    test_share: TestShareOption = 0.1,
-    seed: SeedOption = 0,
-    no_duplicates: NoDuplicatesOption = False,
-) -> None:
+@import_command("ph2", shown="--source PH2Dataset --out ph2")
+def import_ph2(source: SourceOption, skip_unknown: SkipOption = False) -> Archive:
     """PH2: 200 dermoscopic photos of nevi and melanomas, with PH2_dataset.txt or its sheet saved as CSV."""
     from ..datasets.archives import read_ph2
 
-    _import(
-        lambda: read_ph2(source, skip_unknown=skip_unknown),
-        out,
-        scheme=scheme,
-        n_folds=n_folds,
-        test_share=test_share,
-        seed=seed,
-        no_duplicates=no_duplicates,
-        must_copy=must_copy,
-    )
+    return read_ph2(source, skip_unknown=skip_unknown)
 
 
 ImageTypeOption = Annotated[ImageType, typer.Option("--image-type", help="How the photos were taken.")]
@@ -238,50 +173,26 @@ LicenceOption = Annotated[str, typer.Option("--licence", help="Of the photos.")]
 AttributionOption = Annotated[str, typer.Option("--attribution", help="Whom to name for the photos.")]
 
 
-@import_app.command("folder", epilog=example("data import folder --source mine --out set --image-type dermoscopic"))
+@import_command("folder", shown="--source mine --out set --image-type dermoscopic")
 def import_folder(
     source: Annotated[Path, typer.Option("--source", metavar="DIR", help="A folder that holds one folder a class.")],
-    out: OutOption,
     image_type: ImageTypeOption,
     licence: LicenceOption = "",
     attribution: AttributionOption = "",
     skip_unknown: SkipOption = False,
-    must_copy: CopyOption = False,
-    scheme: SchemeOption = Scheme.KFOLD,
-    n_folds: FoldsOption = 5,
-    test_share: TestShareOption = 0.1,
-    seed: SeedOption = 0,
-    no_duplicates: NoDuplicatesOption = False,
-) -> None:
+) -> Archive:
     """Photos in one folder a class (nevus/, melanoma/ ...), with or without train/ and test/ above them."""
     from ..datasets.own_photos import read_folders
 
-    _import(
-        lambda: read_folders(
-            source,
-            image_type=image_type.value,
-            licence=licence,
-            attribution=attribution,
-            skip_unknown=skip_unknown,
-        ),
-        out,
-        scheme=scheme,
-        n_folds=n_folds,
-        test_share=test_share,
-        seed=seed,
-        no_duplicates=no_duplicates,
-        must_copy=must_copy,
+    return read_folders(
+        source, image_type=image_type.value, licence=licence, attribution=attribution, skip_unknown=skip_unknown
     )
 
 
-@import_app.command(
-    "csv",
-    epilog=example("data import csv --table t.csv --images photos --out set --image-type clinical --column dx=label"),
-)
+@import_command("csv", shown="--table t.csv --images photos --out set --image-type clinical --column dx=label")
 def import_csv(
     table: Annotated[Path, typer.Option("--table", metavar="CSV", help="One row a photo.")],
     images: Annotated[Path, typer.Option("--images", metavar="DIR", help="The photos, in it or below it.")],
-    out: OutOption,
     image_type: ImageTypeOption,
     columns: Annotated[
         list[str] | None, typer.Option("--column", metavar="OURS=THEIRS", help="Which column is which; repeat it.")
@@ -289,31 +200,11 @@ def import_csv(
     licence: LicenceOption = "",
     attribution: AttributionOption = "",
     skip_unknown: SkipOption = False,
-    must_copy: CopyOption = False,
-    scheme: SchemeOption = Scheme.KFOLD,
-    n_folds: FoldsOption = 5,
-    test_share: TestShareOption = 0.1,
-    seed: SeedOption = 0,
-    no_duplicates: NoDuplicatesOption = False,
-) -> None:
+) -> Archive:
     """Any table and the photos that it names."""
     from ..datasets.own_photos import read_csv
 
     named = {ours: theirs for ours, _, theirs in (column.partition("=") for column in columns or [])}
     said = {"image_type": image_type.value, "licence": licence, "attribution": attribution}
-    _import(
-        lambda: read_csv(
-            table,
-            images,
-            columns=named,
-            constants={name: value for name, value in said.items() if value},
-            skip_unknown=skip_unknown,
-        ),
-        out,
-        scheme=scheme,
-        n_folds=n_folds,
-        test_share=test_share,
-        seed=seed,
-        no_duplicates=no_duplicates,
-        must_copy=must_copy,
-    )
+    constants = {name: value for name, value in said.items() if value}
+    return read_csv(table, images, columns=named, constants=constants, skip_unknown=skip_unknown)

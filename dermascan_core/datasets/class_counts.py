@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 from PIL import Image, ImageDraw
 
+from ..evaluation.class_draws import draws_per_class
 from ..evaluation.plots import COLOURS, FAINT, INK, WHITE, png_bytes, write_text
 from ..tables import LabelledPhoto
 from ..taxonomy import CLASS_BY_CODE, CLASSES, target_codes
@@ -59,21 +61,22 @@ def class_counts_before_after(photos: Iterable[LabelledPhoto], preset: Balancing
         preset: The recipe, or a ``ClassBalance``.
 
     Returns:
-        The classes that occur, in taxonomy order; an epoch draws as many photos as there are, shared out by each class's
-        share to the power ``1 - balance``, then every class is raised to the floor.
+        The classes that occur, in taxonomy order; see ``evaluation.class_draws``.
     """
     counts: dict[str, float] = {}
     for photo in photos:
         codes = target_codes(photo.dx)
         for code in codes:
             counts[code] = counts.get(code, 0) + 1 / len(codes)
-    total = sum(counts.values())
-    weights = {code: (n / total) ** (1 - preset.balance) for code, n in counts.items()}
-    drawn = {code: total * weight / sum(weights.values()) for code, weight in weights.items()}
+    occurring = [c.code for c in CLASSES if c.code in counts]
+    if not occurring:
+        return []
+    drawn = draws_per_class(
+        np.array([counts[code] for code in occurring]), balance=preset.balance, class_floor=preset.class_floor
+    )
     return [
-        ClassCount(c.code, CLASS_BY_CODE[c.code].name, counts[c.code], round(max(drawn[c.code], preset.class_floor)))
-        for c in CLASSES
-        if c.code in counts
+        ClassCount(code, CLASS_BY_CODE[code].name, counts[code], round(n))
+        for code, n in zip(occurring, drawn.tolist(), strict=True)
     ]
 
 

@@ -8,9 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..domain import CalmRate
 from ..errors import WeightsError
 from ..evaluation.agreement import compare_predictions, read_predictions
+from ..evaluation.class_draws import draws_per_class
 from ..evaluation.comparison import build_comparison
 from ..evaluation.evaluate import METRICS_FILE, PREDICTIONS_FILE
 from ..evaluation.report import SCHEMA
@@ -170,12 +173,13 @@ def class_draws(manifest: Manifest) -> list[dict[str, Any]]:
     """
     counts: dict[str, float] = manifest.data.get("class_counts", {})
     recipe = manifest.training.get("recipe", {})
-    total = sum(counts.values())
-    if not total:
+    if not sum(counts.values()):
         return []
-    # As training.sampling.draws_per_class, which pages and services may not import.
-    powers = {code: (n / total) ** (1 - recipe.get("balance", 0.0)) for code, n in counts.items()}
-    drawn = {code: total * power / sum(powers.values()) for code, power in powers.items()}
+    drawn = draws_per_class(
+        np.array(list(counts.values()), np.float64),
+        balance=recipe.get("balance", 0.0),
+        class_floor=recipe.get("class_floor", 0),
+    )
     shares = dict(zip(manifest.codes, manifest.sampling_shares, strict=True))
     if "bkl" in counts:  # photos whose undivided keratosis the network learns as one of its finer classes
         shares["bkl"] = sum(share for code, share in shares.items() if ham_code(code) == "bkl" and code not in counts)
@@ -183,10 +187,10 @@ def class_draws(manifest: Manifest) -> list[dict[str, Any]]:
         {
             "code": code,
             "n_photos": n,
-            "n_drawn": round(max(drawn[code], recipe.get("class_floor", 0))) if n else 0,
+            "n_drawn": round(n_drawn),
             "loss_share": shares.get(code, 0.0),
         }
-        for code, n in counts.items()
+        for (code, n), n_drawn in zip(counts.items(), drawn.tolist(), strict=True)
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from dermascan_core.datasets.class_counts import ClassBalance, class_counts_before_after, draw_class_counts
+from dermascan_core.evaluation.class_draws import draws_per_class
 from dermascan_core.tables import LabelledPhoto
 from dermascan_core.training.presets import PRESETS, override
 
@@ -34,8 +35,6 @@ def test_floor_raises_rare_classes_and_no_other():
 
 @pytest.mark.parametrize(("balance", "floor"), [(0.0, 0), (0.5, 0), (1.0, 0), (0.5, 30)])
 def test_counts_are_those_that_the_sampler_draws(balance, floor):
-    from dermascan_core.training.sampling import draws_per_class
-
     preset = override(PRESETS["smoke"], [f"balance={balance}", f"class_floor={floor}"])
     counts = class_counts_before_after(PHOTOS, preset)
 

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from dermascan_core import cli
+from dermascan_core.cli.data_import import import_app
 from dermascan_core.training.data import load_dataset
 from tests.datasets.making import jpeg, picture, read_csv, write_csv, write_folder, write_photo
 
@@ -29,7 +31,7 @@ def test_verify_exits_with_0_for_a_sound_set_and_writes_its_report(tmp_path):
 
 
 def test_verify_exits_with_1_for_a_leak_names_it_and_fixes_a_copy(tmp_path):
-    rows = [row | {"split": "train", "fold": str(i % 2)} for i, row in enumerate(_rows(12))]
+    rows = [row | {"split": "train", "fold": str(i % 2 if i < 12 else 0)} for i, row in enumerate(_rows(14))]
     folder = write_folder(tmp_path / "set", rows)
 
     result = run("verify", folder, "--fix", tmp_path / "clean")
@@ -37,7 +39,7 @@ def test_verify_exits_with_1_for_a_leak_names_it_and_fixes_a_copy(tmp_path):
     assert result.exit_code == 1
     assert "ERROR   leak_by_patient (6): people have photos in more than one split or fold." in result.stdout
     assert "P0: p0 (train 0), p1 (train 1)" in result.stdout
-    assert f"6 rows kept in {tmp_path / 'clean'}; taken out (see removed.csv): leak 6." in result.stderr
+    assert f"8 rows kept in {tmp_path / 'clean'}; taken out (see removed.csv): leak 6." in result.stderr
     assert run("verify", tmp_path / "clean").exit_code == 0
 
 
@@ -126,3 +128,11 @@ def test_real_smartphone_photos_are_imported_by_the_command(data_dir, tmp_path):
     assert (result.exit_code, result.stdout[:10]) == (0, "529 photos")
     places = [p.split + p.fold for p in load_dataset(tmp_path / "pad").photos]
     assert places.count("train0") == pytest.approx(106, abs=4)
+
+
+def test_every_import_of_an_archive_offers_the_same_ways_of_writing():
+    commands = get_command(import_app).commands
+    common = {"out", "must_copy", "scheme", "n_folds", "test_share", "seed", "no_duplicates", "skip_unknown"}
+
+    for name in ("isic2019", "isic2020", "isic2024", "pad-ufes-20", "ph2", "folder", "csv"):
+        assert common <= {option.name for option in commands[name].params}, name

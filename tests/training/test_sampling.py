@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 
 from dermascan_core.domain import Metadata
+from dermascan_core.evaluation.class_draws import draws_per_class, sampling_shares
 from dermascan_core.model.metadata_branch import MetadataEncoder
 from dermascan_core.training.masks import LesionMasks
 from dermascan_core.training.presets import PRESETS
 from dermascan_core.training.sampling import (
     drawn_shares,
-    draws_per_class,
     drop_metadata,
     make_batches,
-    sampling_shares,
     seen_shares,
 )
 
