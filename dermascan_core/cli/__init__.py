@@ -6,21 +6,21 @@ heavy is imported inside the commands, so that ``--help`` is instant.
 
 from __future__ import annotations
 
-import os
 import sys
 from types import TracebackType
 
 import typer
 
-from . import data, data_import, evaluation, experiments, models, moles, screening, training  # noqa: F401  # each registers its commands
+from . import cases, data, data_import, evaluation, experiments, gate, models, moles, repeatability, screening, training  # noqa: F401  # each registers its commands
 from .common import PROGRAM, app
+from .quiet_start import hide_start_up_lines
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
     """Run the command line. A failure nobody foresaw goes to the log; the user sees its id and no traceback."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    hide_start_up_lines()
     sys.excepthook = _log_unexpected
     typer.main.get_command(app)(prog_name=PROGRAM)
 

@@ -52,7 +52,9 @@ def draw_sample_sheet(predictions: ReadPredictions, places: list[int], files: Ma
     Raises:
         DatasetError: If there is nothing to show, or none of the photos is there.
     """
-    if not places or not any(predictions.image_ids[i] in files for i in places):
+    if not places:
+        raise DatasetError("Expected photos to draw. None of the answers is of this kind.")
+    if not any(predictions.image_ids[i] in files for i in places):
         raise DatasetError(
             f"Expected photos for {len(places)} of the predictions. None of them was found. Check --images."
         )

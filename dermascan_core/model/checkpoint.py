@@ -6,6 +6,8 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,17 +125,42 @@ def load_weights(manifest: Manifest, path: Path) -> keras.Model:
         "metadata columns": MetadataEncoder(manifest.metadata_fields).width,
         "classes": len(manifest.codes),
     } | _decisions(manifest)
-    differing = [
-        f"{name}: manifest {expected[name]}, weights {found.get(name)}"
-        for name in expected
-        if expected[name] != found.get(name)
-    ]
-    if differing:
+    differing = [first_difference(expected[name], found.get(name), name) for name in expected]
+    if told := [f"{place}: manifest {ours}, weights {theirs}" for place, ours, theirs in filter(None, differing)]:
         raise WeightsError(
-            f"The weights '{path.name}' disagree with their manifest ({'; '.join(differing)}). "
+            f"The weights '{path.name}' disagree with their manifest ({'; '.join(told)}). "
             "Restore both from the same release."
         )
     return model
+
+
+def first_difference(expected: Any, found: Any, place: str) -> tuple[str, str, str] | None:
+    """Return where two values of plain data first differ: the place and both values there; None where they are equal.
+
+    >>> first_difference({"90": {"mel": 0.1, "nv": 0.2}}, {"90": {"mel": 0.1, "nv": 0.3}}, "conformal")
+    ('conformal 90 nv', '0.2', '0.3')
+    >>> first_difference(["mel", "nv"], ["mel"], "codes")
+    ('codes 2', 'nv', 'nothing')
+    """
+    if expected == found:
+        return None
+    pairs: list[tuple[Any, Any, Any]] = []
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        pairs = [(name, expected.get(name), found.get(name)) for name in dict.fromkeys((*expected, *found))]
+    elif isinstance(expected, list) and isinstance(found, list):
+        pairs = [(number, *pair) for number, pair in enumerate(zip_longest(expected, found), start=1)]
+    for name, ours, theirs in pairs:
+        if inner := first_difference(ours, theirs, f"{place} {name}"):
+            return inner
+    return place, _brief(expected), _brief(found)
+
+
+def _brief(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping | list):
+        return f"{len(value)} value{'s' if len(value) != 1 else ''}"
+    return str(value)
 
 
 def _decisions(manifest: Manifest) -> dict[str, Any]:

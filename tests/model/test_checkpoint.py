@@ -65,7 +65,10 @@ def test_manifest_of_another_shape_names_the_values_that_differ(saved):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"codes": ("nv", "mel", *CODES[2:])}, "codes: manifest ['nv', 'mel',"),
+        ({"codes": ("nv", "mel", *CODES[2:])}, "(codes 1: manifest nv, weights mel)"),
+        ({"preprocess": PreprocessConfig(64, 150, ("hair",))}, "(preprocess steps 1: manifest hair, weights nothing)"),
+        ({"conformal": {"90": {}, "95": {}}}, "(conformal 90 akiec: manifest nothing, weights 0.1)"),
+        ({"clinical": {"threshold": 0.5}}, "(clinical: manifest 1 value, weights nothing)"),
         ({"threshold": 0.9}, "threshold: manifest 0.9, weights 0.2"),
         ({"temperature": 3.0}, "temperature: manifest 3.0, weights 1.0"),
     ],

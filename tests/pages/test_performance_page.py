@@ -10,11 +10,13 @@ from streamlit.testing.v1 import AppTest
 
 from dermascan_core.domain import Metadata, NextStep, Status
 from dermascan_core.evaluation.report import build_metrics
-from dermascan_core.evaluation.results import PhotoResult
+from dermascan_core.evaluation.results import PhotoResult, predictions_csv
 from dermascan_core.model.predictor import prediction_from_views
 from dermascan_core.services import models
 from dermascan_core.tables import LabelledPhoto
-from tests.fakes import CODES, FakePredictor, fake_manifest
+from tests.evaluation.results_by_hand import result
+from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, photo_bytes
+from tests.pages.reading import seen
 
 OpenPage = Callable[[str], AppTest]
 
@@ -109,6 +111,43 @@ def test_each_view_opens_with_its_meaning_or_says_what_fills_it(open_page: OpenP
     assert page.header[0].value == header
     if view in ("folds", "stress", "training", "pair", "experiments"):
         assert any("python -m dermascan_core" in info.value for info in page.info)
+
+
+@pytest.mark.usefixtures("with_files")
+def test_sheet_of_sample_answers_is_drawn_at_the_button_for_the_person_at_the_machine(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages._ui.measured_mistakes.is_local_visit", lambda: True)
+    rows = [result("wrong", "nv", {"mel": 0.8})]
+    folder = tmp_path / f"{models.DEFAULT_MODEL}.evaluation" / "test"
+    (folder / "predictions.csv").write_text(predictions_csv(rows, CODES), encoding="utf-8")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "wrong.jpg").write_bytes(photo_bytes(fake_photo()))
+    (photos / "photo_1.jpg").write_bytes(photo_bytes(fake_photo()))  # the gallery's
+    page = open_page("performance")
+    page.segmented_control(key="view").set_value("mistakes").run()
+    page.text_input(key="photo_folder").set_value(str(photos)).run()
+    assert page.error == []
+    n_before = len(page.get("imgs"))
+
+    page.segmented_control(key="sheet").set_value("mistakes").run()
+    page.button(key="draw_sheet").click().run()
+
+    assert not page.exception
+    assert len(page.get("imgs")) == n_before + 1
+    assert [button.label for button in page.get("download_button")] == ["Download the sheet (PNG)"]
+    assert "The photos keep their licence: share the sheet only as it allows." in seen(page)
+
+
+@pytest.mark.usefixtures("with_files")
+def test_sheet_is_not_offered_to_a_visitor_of_a_server(open_page: OpenPage) -> None:
+    page = open_page("performance")
+
+    page.segmented_control(key="view").set_value("mistakes").run()
+
+    assert "draw_sheet" not in {button.key for button in page.button}
+    assert "Photos of the archive are shown only to the person at the machine" in seen(page)
 
 
 @pytest.mark.usefixtures("with_files")
