@@ -8,10 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 import streamlit as st
 
 from dermascan_core import __version__
+from dermascan_core.domain import PhoneTest
 from dermascan_core.errors import WeightsError
 from dermascan_core.model.manifest import Manifest
-from dermascan_core.services.models import list_models
-from dermascan_core.triage.wording import TESTED_ON
+from dermascan_core.services.models import DEFAULT_MODEL, list_models
+from dermascan_core.triage.wording import tested_on
 from pages._ui.case import KEPT_FOR_S
 from pages._ui.frame import failures_told, link_page, page_frame
 
@@ -61,7 +62,7 @@ def show_page() -> None:
     st.header("What it is for")
     st.markdown(_USE)
     st.header("What it was tested on")
-    st.markdown(TESTED_ON)
+    st.markdown(tested_on(_default_phone_test()))
     link_page("pages/performance.py", "How good it is, measured", icon=":material/monitoring:")
     st.header("Consent and ethics")
     st.markdown(_CONSENT)
@@ -73,6 +74,14 @@ def show_page() -> None:
     _show_models()
     st.header("Versions")
     st.table(_versions(), hide_index=True)
+
+
+def _default_phone_test() -> PhoneTest | None:
+    """What was measured on phone photos of the model that answers; a damaged manifest is told further down."""
+    try:
+        return next((one.phone_test for one in list_models() if one.name == DEFAULT_MODEL), None)
+    except WeightsError:
+        return None
 
 
 def _show_models() -> None:

@@ -13,7 +13,7 @@ from dermascan_core.errors import DermaScanError
 from dermascan_core.imaging.decode import MAX_SIZE_BYTES
 from dermascan_core.services.mole_comparison import MAX_MOLES, MIN_MOLES, MoleComparison, compare_moles, comparison_csv
 from dermascan_core.services.performance import load_ugly_duckling
-from dermascan_core.triage.wording import PHONE_NOT_TESTED, Voice
+from dermascan_core.triage.wording import Voice, phone_words
 from pages._ui import measured_moles, moles
 from pages._ui.frame import Width, as_plain_text, failures_told, link_page, page_frame
 from pages._ui.model import choose_model, get_predictor
@@ -118,7 +118,8 @@ def _show(compared: _Compared, voice: Voice) -> None:
     if comparison.n_doubled:
         st.info(f"Left out, as the very same photo came twice: {comparison.n_doubled}.", icon=":material/content_copy:")
     if comparison.image_type is ImageType.CLINICAL:
-        st.warning(PHONE_NOT_TESTED, icon=":material/smartphone:")
+        phone_test = get_predictor(compared.model_name).manifest.phone_test
+        st.warning(phone_words(phone_test), icon=":material/smartphone:")
     moles.show_not_judged(comparison)
     if not comparison.judged:
         moles.show_not_compared(comparison, voice)

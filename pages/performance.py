@@ -16,7 +16,7 @@ from dermascan_core.services.performance import (
     load_stress,
     load_ugly_duckling,
 )
-from dermascan_core.triage.wording import TESTED_ON, Voice
+from dermascan_core.triage.wording import Voice, tested_on
 from pages._ui import (
     measured_answers,
     measured_experiments,
@@ -62,9 +62,9 @@ _REMEMBERED_KEY = "remembered_evaluation"
 def show_page() -> None:
     voice = page_frame("Model performance", width=Width.TABLE)
     st.markdown("How good the model is, measured on photos that it never saw in training.")
-    st.markdown(TESTED_ON)
     manifests = {manifest.name: manifest for manifest in models.list_models()}
     name = _choose_model(list(manifests))
+    st.markdown(tested_on(manifests[name].phone_test if name in manifests else None))
     view = st.segmented_control(
         "What to look at", list(_VIEWS), format_func=_VIEWS.__getitem__, default="answers", required=True, key="view"
     )

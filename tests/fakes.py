@@ -13,7 +13,7 @@ from PIL import Image
 
 from dermascan_core.domain import Metadata
 from dermascan_core.imaging.preprocess import PreprocessConfig
-from dermascan_core.model.manifest import Manifest
+from dermascan_core.model.manifest import CLINICAL_FIELDS, Manifest
 from dermascan_core.model.predictor import PhotoOutput, prediction_from_views
 from dermascan_core.taxonomy import HAM_CODES
 
@@ -42,6 +42,16 @@ def fake_manifest(**changes: Any) -> Manifest:
         "sha256": "0" * 64,
     }
     return Manifest(**(values | changes))
+
+
+def phone_manifest(*, n_photos: int = 400, n_melanomas: int = 12, low: float | None = 0.86, **changes: Any) -> Manifest:
+    """The manifest of a model that learnt from phone photos too and was measured on them, answering as the other does."""
+    plain = fake_manifest()
+    own = {name: getattr(plain, name) for name in CLINICAL_FIELDS}
+    data = {"n_predicted": n_photos, "n_by_class": dict.fromkeys(HAM_CODES, 0) | {"mel": n_melanomas}}
+    sensitivity = {"value": 0.93, "low": low, "high": 0.97}
+    metrics = {"cross-validation-phone": {"data": data, "summary": {"sensitivity_at_threshold": sensitivity}}}
+    return fake_manifest(clinical=own, metrics=metrics, **changes)
 
 
 class FakePredictor:

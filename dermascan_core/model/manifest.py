@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..domain import ImageType
+from ..domain import ImageType, PhoneTest
 from ..errors import WeightsError
 from ..imaging.preprocess import PreprocessConfig
 from ..taxonomy import CLASS_BY_CODE, HAM_CODES, ham_code
@@ -31,6 +31,10 @@ DECISION_FIELDS = (
 )
 # What a model that was trained on photos without a dermatoscope too decides differently for them.
 CLINICAL_FIELDS = ("class_shares", "sampling_shares", "temperature", "threshold", "threshold_rule", "conformal")
+
+
+# Where a model was measured on phone photos that its networks had not seen; the one with most photos counts.
+PHONE_EVALUATIONS = ("cross-validation-phone", "test-phone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,20 @@ class Manifest:
             shares[ham_code(code)] += share
         return shares
 
+    @property
+    def phone_test(self) -> PhoneTest | None:
+        """What was measured of the model on phone photos; None where it did not learn from any, or was not measured."""
+        found = [self.metrics[name] for name in PHONE_EVALUATIONS if name in self.metrics]
+        if self.clinical is None or not found:
+            return None
+        largest = max(found, key=lambda one: one["data"]["n_predicted"])
+        data, sensitivity = largest["data"], largest["summary"]["sensitivity_at_threshold"]
+        return PhoneTest(
+            data["n_predicted"],
+            data["n_by_class"]["mel"],
+            *(sensitivity[name] for name in ("value", "low", "high")),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as written to disk."""
         values = {name: getattr(self, name) for name in self.__slots__}
@@ -138,6 +156,7 @@ def load_manifest(path: Path) -> Manifest:
                     "Restore it from the release."
                 )
             _check(manifest.as_for(ImageType.CLINICAL), path)
+            _ = manifest.phone_test  # found out here rather than beside a person's photo
     except (AttributeError, TypeError, KeyError, ValueError) as error:
         raise WeightsError(
             f"The manifest '{path.name}' cannot be understood: {error}. Restore it from the release."

@@ -18,7 +18,6 @@ from ..triage.wording import (
     BARS_CAPTION,
     DARK_SKIN_NOT_TESTED,
     DISCLAIMER,
-    PHONE_NOT_TESTED,
     SEVEN_POINT_LIST,
     SHOWN_FIRST_NOTE,
     UNSURE_SENTENCE,
@@ -28,6 +27,7 @@ from ..triage.wording import (
     class_name,
     how_soon,
     not_checked,
+    phone_words,
     refusal_text,
     step_text,
     step_title,
@@ -184,7 +184,7 @@ def _draw_answer(
 ) -> None:
     page.write("What the model answered", size=31, is_bold=True, column=column)
     page.gap(6)
-    warnings = [PHONE_NOT_TESTED] if screening.image_type is ImageType.CLINICAL else []
+    warnings = [phone_words(screening.phone_test)] if screening.image_type is ImageType.CLINICAL else []
     if screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES:
         warnings.append(DARK_SKIN_NOT_TESTED)
     if is_unsure:

@@ -16,13 +16,13 @@ from ..taxonomy import CLASSES, HAM_CODES
 from ..triage.wording import (
     BARS_CAPTION,
     DISCLAIMER,
-    TESTED_ON,
     Voice,
     calm_rate_words,
     how_soon,
     not_checked,
     step_text,
     step_title,
+    tested_on,
 )
 
 SCHEMA_VERSION = "1.0"
@@ -128,7 +128,7 @@ def screening_to_json(screening: Screening) -> str:
         "disagreement": screening.disagreement,
         "not_checked": list(not_checked(screening)),
         "probabilities_mean": BARS_CAPTION,
-        "tested_on": TESTED_ON,
+        "tested_on": tested_on(screening.phone_test),
         "calm_rate": None if screening.calm_rate is None else asdict(screening.calm_rate),
         "photos": [
             _photo_to_dict(photo) | {"calm_rate_text": calm_rate_words(screening, photo)} for photo in screening.photos

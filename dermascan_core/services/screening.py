@@ -15,6 +15,7 @@ from ..domain import (
     CropBox,
     ImageType,
     Metadata,
+    PhoneTest,
     PhotoScreening,
     QualityReport,
     Reason,
@@ -116,14 +117,15 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
         return refuse(_crop_too_small(task.crop), quality=quality, crop=crop)
     if not quality.is_usable:
         return refuse(quality.failures[0], quality=quality, crop=crop)
-    if untested := untested_reason(task.answers, task.metadata, task.image_type):
+    phone_test = predictor.manifest.phone_test
+    if untested := untested_reason(task.answers, task.metadata, task.image_type, phone_test=phone_test):
         return refuse(untested, quality=quality, crop=crop)
 
     report("Asking the model about", 0.5)
     config = predictor.manifest.preprocess
     square = preprocess(rgb, replace(config, steps=config.steps + task.steps), crop=crop)
     output = predictor.predict(square[np.newaxis], [_told(task)], explain=task.explain)[0]
-    return _answered(task, output, quality, started, crop=crop, square=square)
+    return _answered(task, output, quality, started, phone_test=phone_test, crop=crop, square=square)
 
 
 def _told(task: _PhotoTask) -> Metadata:
@@ -153,7 +155,13 @@ def _crop_too_small(crop: CropBox) -> Reason:
 
 
 def _answered(
-    task: _PhotoTask, output: PhotoOutput, quality: QualityReport, started: float, **known: object
+    task: _PhotoTask,
+    output: PhotoOutput,
+    quality: QualityReport,
+    started: float,
+    *,
+    phone_test: PhoneTest | None,
+    **known: object,
 ) -> PhotoScreening:
     is_unsure = output.prediction.is_unsure
     status = Status.UNSURE if is_unsure else Status.ANSWERED
@@ -165,6 +173,7 @@ def _answered(
         prediction=output.prediction,
         prediction_without_metadata=output.prediction_without_metadata,
         warnings=_warning_codes(quality),
+        phone_test=phone_test,
     )
     photo = PhotoScreening(
         name=task.name,
@@ -201,6 +210,7 @@ def _combine(
         warnings=() if leading is None else _warning_codes(leading.quality),
         n_refused=len(photos) - len(answered),
         n_photos=len(photos),
+        phone_test=predictor.manifest.phone_test,
     )
     return Screening(
         photos=tuple(photos),
@@ -216,6 +226,7 @@ def _combine(
         app_version=__version__,
         screened_at=datetime.now(UTC).isoformat(timespec="seconds"),
         calm_rate=calm_rate(predictor.manifest),
+        phone_test=predictor.manifest.phone_test,
     )
 
 

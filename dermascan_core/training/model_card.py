@@ -31,27 +31,28 @@ def render_model_card(manifest: Manifest) -> str:
     parts = [
         f"# Model card: {manifest.name} {manifest.version}",
         "Generated from the manifest by `python -m dermascan_core release`; do not edit by hand.",
-        _intended_use(),
+        _intended_use(manifest),
         _what_it_is(manifest),
         _data(manifest),
         _training(manifest),
         _operating_point(manifest),
         *(_figures(name, metrics) for name, metrics in manifest.metrics.items()),
         _metadata_loss(manifest),
-        _limits(),
+        _limits(manifest),
         f"## Licence\n\nThe weights: {manifest.licence}. The code: MIT.",
         _reproduce(manifest),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _intended_use() -> str:
-    return """## Intended use
+def _intended_use(manifest: Manifest) -> str:
+    remark = "on how many such photos it was measured" if manifest.phone_test else "that this was not tested"
+    return f"""## Intended use
 
 Research, teaching, demonstration, and a second look beside a clinician's own. It is not a medical device and not a
 diagnosis; a low result does not rule out skin cancer. It answers for dermoscopic photos of one lesion on the skin of
 adults. It is not for nails, mucosa, people under 18, or photos that its quality gate refuses; photos taken with a
-phone are answered with the remark that this was not tested."""
+phone are answered with the remark {remark}."""
 
 
 def _what_it_is(manifest: Manifest) -> str:
@@ -148,12 +149,18 @@ def _metadata_loss(manifest: Manifest) -> str:
     return f"Macro AUC lost when all metadata is unknown: {told - untold:.4f}."
 
 
-def _limits() -> str:
-    return """## Limits
+def _limits(manifest: Manifest) -> str:
+    phone = manifest.phone_test
+    phones = (
+        f"Phone photos were measured on {phone.n_photos} alone, {phone.n_melanomas} of them of melanoma."
+        if phone
+        else "Phone photos were not measured."
+    )
+    return f"""## Limits
 
 - Photos of the training archive come from two clinics (Vienna, Queensland) and mostly from light skin. Skin types V
   and VI are not tested: nothing here supports a claim about dark skin.
-- Photos from other clinics, devices or phones score lower, as far as measured above. Phone photos were not measured.
+- Photos from other clinics, devices or phones score lower, as far as measured above. {phones}
 - `scc` is ISIC 2019's label on HAM10000's `akiec`: in-situ (Bowen). Invasive squamous cell carcinoma, Merkel cell
   carcinoma, amelanotic melanoma and other rare forms are absent or rare.
 - Dermatofibromas and vascular lesions are few in the test split: read their intervals.
@@ -162,7 +169,8 @@ def _limits() -> str:
 
 def _reproduce(manifest: Manifest) -> str:
     backbone = manifest.training["recipe"]["backbone"]
-    others = "".join(f" --external {name}" for name in manifest.metrics if name not in ("test", "test-no-metadata"))
+    own = ("test", "cross-validation")
+    others = "".join(f" --external {name}" for name in manifest.metrics if not name.startswith(own))
     return f"""## Rebuild and measure again
 
 ```

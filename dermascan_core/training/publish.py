@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..domain import ImageType
-from ..evaluation.evaluate import evaluate_photos
+from ..evaluation.evaluate import METRICS_FILE, evaluate_photos
 from ..model.keras_engine import KerasEngine
 from ..model.manifest import Manifest, load_manifest, save_manifest
 from ..model.predictor import EnginePredictor
@@ -36,6 +37,7 @@ def publish_release(
     weights_dir: Path,
     card: Path | None = None,
     external: Sequence[Path] | None = None,
+    repeated: Sequence[str] = (),
     on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Manifest:
     """Evaluate a released model with and without metadata, and write the figures where people read them.
@@ -49,6 +51,7 @@ def publish_release(
         weights_dir: Where the weights lie.
         card: Where the model card goes; None writes none.
         external: Folders (images/ and metadata.csv) of other archives, measured whole, each under its folder's name.
+        repeated: Evaluations whose files lie there already, and whose figures the manifest repeats too.
         on_progress: Called with (what, done, total).
 
     Returns:
@@ -79,15 +82,22 @@ def publish_release(
             split=split,
             on_progress=partial(on_progress, evaluation),
         )
-        metrics[evaluation] = {part: written.metrics[part] for part in _KEPT} | {
-            "classes": {
-                code: {name: value for name, value in found.items() if name not in _CURVES}
-                for code, found in written.metrics["classes"].items()
-            }
-        }
+        metrics[evaluation] = _without_curves(written.metrics)
+    for evaluation in repeated:
+        path_of_metrics = weights_dir / f"{name}.evaluation" / evaluation / METRICS_FILE
+        metrics[evaluation] = _without_curves(json.loads(path_of_metrics.read_text(encoding="utf-8")))
     manifest = replace(manifest, metrics=metrics)
     save_manifest(manifest, path)
     if card is not None:
         card.parent.mkdir(parents=True, exist_ok=True)
         card.write_text(render_model_card(manifest), encoding="utf-8")
     return manifest
+
+
+def _without_curves(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {part: metrics[part] for part in _KEPT} | {
+        "classes": {
+            code: {name: value for name, value in found.items() if name not in _CURVES}
+            for code, found in metrics["classes"].items()
+        }
+    }

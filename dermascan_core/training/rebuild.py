@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from ..domain import ImageType
 from ..model.manifest import Manifest
 from . import cross_validate as cv
 from . import fold_answers
@@ -99,8 +100,15 @@ def rebuild(
     cv.write_pooled(
         pooled, dataset, name=name, out=weights_dir / f"{name}.evaluation", on_progress=partial(_say, on_progress, "")
     )
+    has_phones = any(p.metadata.image_type is ImageType.CLINICAL for p in dataset.part(split="train"))
     return publish_release(
-        name, data=data, weights_dir=weights_dir, card=card, external=external, on_progress=on_progress
+        name,
+        data=data,
+        weights_dir=weights_dir,
+        card=card,
+        external=external,
+        repeated=["cross-validation-phone"] if has_phones else [],
+        on_progress=on_progress,
     )
 
 

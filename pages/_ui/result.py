@@ -18,18 +18,19 @@ from dermascan_core.triage.wording import (
     BARS_CAPTION,
     DARK_SKIN_NOT_TESTED,
     P_MALIGNANT_NAME,
-    PHONE_NOT_TESTED,
     SEVEN_POINT_LIST,
-    TESTED_ON,
     UNSURE_SENTENCE,
     Voice,
     booking_words,
     class_name,
     how_soon,
     not_checked,
+    phone_rate_words,
+    phone_words,
     refusal_text,
     step_text,
     step_title,
+    tested_on,
 )
 
 from . import charts, measures
@@ -140,7 +141,7 @@ def _show_marks(screening: Screening, photo: PhotoScreening) -> None:
     if photo.status is Status.UNSURE:
         st.warning(UNSURE_SENTENCE, icon=":material/help:")
     if screening.image_type is ImageType.CLINICAL:
-        st.warning(PHONE_NOT_TESTED, icon=":material/smartphone:")
+        st.warning(phone_words(screening.phone_test), icon=":material/smartphone:")
     if screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES:
         st.warning(DARK_SKIN_NOT_TESTED, icon=":material/warning:")
     for warning in photo.quality.warnings if photo.quality else ():
@@ -203,11 +204,11 @@ def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, 
     st.subheader("What this cannot tell you")
     sides = sorted({p.prediction.is_above_threshold for p in screening.photos if p.prediction}, reverse=True)
     if sides and not _is_like_the_test(screening):
-        st.markdown(f"**{_NO_FIGURES}**")
+        st.markdown(f"**{_phone_figures(screening) or _NO_FIGURES}**")
     elif evaluation is not None:
         for is_above in sides:
             st.markdown(f"**{measures.among_such_answers(evaluation, is_above=is_above)}**")
-    st.markdown(TESTED_ON)
+    st.markdown(tested_on(screening.phone_test))
     st.markdown("\n".join(f"- {sentence}" for sentence in not_checked(screening)))
     if voice is Voice.CLINICIAN:
         score = seven_point_score(screening.answers, screening.metadata)
@@ -217,6 +218,11 @@ def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, 
         f"weights {screening.model_sha256[:12]}, program {as_plain_text(screening.app_version)}, "
         f"screened at {as_plain_text(screening.screened_at)}"
     )
+
+
+def _phone_figures(screening: Screening) -> str | None:
+    is_dark = screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES
+    return None if is_dark or screening.phone_test is None else phone_rate_words(screening.phone_test)
 
 
 def _is_like_the_test(screening: Screening) -> bool:

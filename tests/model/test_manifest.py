@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from dermascan_core.domain import ImageType
+from dermascan_core.domain import ImageType, PhoneTest
 from dermascan_core.errors import WeightsError
 from dermascan_core.model.manifest import file_sha256, load_manifest, save_manifest
-from tests.fakes import fake_manifest
+from tests.fakes import fake_manifest, phone_manifest
 
 
 @pytest.fixture
@@ -132,4 +133,28 @@ def test_clinical_settings_are_whole(path):
     _change(path, clinical=own)
 
     with pytest.raises(WeightsError, match=r"lacks conformal of its clinical part"):
+        load_manifest(path)
+
+
+def test_phone_test_is_the_evaluation_with_most_phone_photos():
+    manifest = phone_manifest(n_photos=400, n_melanomas=12, low=0.86)
+    small = {"data": {"n_predicted": 60, "n_by_class": {"mel": 2}}, "summary": {"sensitivity_at_threshold": {}}}
+    both = phone_manifest().metrics | {"test-phone": small}
+
+    assert manifest.phone_test == PhoneTest(400, 12, 0.93, 0.86, 0.97)
+    assert replace(manifest, metrics=both).phone_test == manifest.phone_test
+
+
+def test_model_that_learnt_from_no_phone_photo_or_was_not_measured_has_no_phone_test():
+    measured = phone_manifest()
+
+    assert fake_manifest().phone_test is None
+    assert replace(measured, metrics={}).phone_test is None
+    assert replace(measured, clinical=None).phone_test is None
+
+
+def test_measures_of_phone_photos_that_cannot_be_read_stop_loading(path):
+    _change(path, clinical=_clinical(), metrics={"test-phone": {"data": {"n_predicted": 60}}})
+
+    with pytest.raises(WeightsError, match="cannot be understood: 'summary'"):
         load_manifest(path)

@@ -10,16 +10,17 @@ from dermascan_core.services import models
 from dermascan_core.triage.wording import (
     BARS_CAPTION,
     HEAT_MAP_CAPTION,
-    PHONE_NOT_TESTED,
     QUESTIONS,
-    TESTED_ON,
     UNSURE_SENTENCE,
     Voice,
     how_soon,
+    phone_rate_words,
+    phone_words,
     step_title,
+    tested_on,
 )
 from pages._ui import measures
-from tests.fakes import FakePredictor, fake_photo, photo_bytes
+from tests.fakes import FakePredictor, fake_photo, phone_manifest, photo_bytes
 from tests.pages.acting import (
     DARK,
     PALE,
@@ -69,7 +70,7 @@ def test_result_shows_step_bars_chart_and_limits_in_both_voices_without_a_click(
     assert len(ranked(page)) == 7
     assert all("%" in line for line in ranked(page))
     assert BARS_CAPTION in text
-    assert TESTED_ON in text
+    assert tested_on(None) in text
     assert len(page.get("plotly_chart")) == 1
     assert HEAT_MAP_CAPTION in captions(page)
     assert "Model dermascan" in text
@@ -194,9 +195,28 @@ def test_phone_photo_is_marked_and_never_calms(open_page: OpenPage, fake_model: 
 
     check(add_photo(page, "a.jpg", jpeg(PALE)))
 
-    assert PHONE_NOT_TESTED in seen(page)
+    assert phone_words(None) in seen(page)
     assert step_title(NextStep.WATCH, Voice.PUBLIC) not in seen(page)
     assert len(ranked(page)) == 7
+
+
+def test_phone_photo_says_on_how_many_such_photos_the_model_was_measured(
+    open_page: OpenPage, fake_model: FakePredictor
+) -> None:
+    fake_model.manifest = phone_manifest(name=models.DEFAULT_MODEL)
+    fake_model.fixed = (0.001, 0.99, 0.001, 0.001, 0.001, 0.002, 0.002, 0.002)
+    measured = fake_model.manifest.phone_test
+    page = open_page("screening")
+    page.radio(key="image_type").set_value("clinical").run()
+    page.button(key="none_of_these").click().run()
+
+    check(add_photo(page, "a.jpg", jpeg(PALE)))
+
+    for words in (phone_words(measured), phone_rate_words(measured), tested_on(measured)):
+        assert words in seen(page)
+    assert "not tested on phone photos" not in seen(page).lower()
+    assert NO_FIGURES not in seen(page)
+    assert step_title(NextStep.WATCH, Voice.PUBLIC) not in seen(page)
 
 
 def test_calm_dermoscopic_answer_still_does_not_rule_out_cancer(open_page: OpenPage, fake_model: FakePredictor) -> None:

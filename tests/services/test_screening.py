@@ -8,7 +8,7 @@ from dermascan_core.domain import Answers, CalmRate, CropBox, ImageType, Metadat
 from dermascan_core.model.manifest import save_manifest
 from dermascan_core.services import models
 from dermascan_core.services.screening import screen_lesion
-from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, photo_bytes
+from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, phone_manifest, photo_bytes
 
 ALL_NO = Answers(*[False] * len(fields(Answers)))
 NEVUS = np.full(8, 0.005)
@@ -41,6 +41,20 @@ def test_photo_is_answered_with_prediction_crop_and_model_named(jpeg):
     assert photo.square.shape == (160, 160, 3)
     assert set(photo.heat_maps) >= {"mel", "nv"}
     assert (screening.model, screening.engine, screening.model_sha256) == ("fake", "fake", "0" * 64)
+
+
+def test_phone_photo_is_judged_by_what_was_measured_of_the_model_on_such_photos(jpeg):
+    calm = {"image_type": ImageType.CLINICAL, "answers": ALL_NO}
+    plain, measured, good = (
+        _screen([("mole.jpg", jpeg)], predictor=FakePredictor(fixed=NEVUS, manifest=manifest), **calm)
+        for manifest in (fake_manifest(), phone_manifest(low=0.86), phone_manifest(low=0.95))
+    )
+
+    assert (plain.phone_test, plain.next_step) == (None, NextStep.ROUTINE_CHECK)
+    assert plain.step_reasons == ("This program was not tested on phone photos, so its answer cannot calm.",)
+    assert (measured.phone_test.n_photos, measured.next_step) == (400, NextStep.ROUTINE_CHECK)
+    assert measured.step_reasons == ("This program's test on phone photos is not enough for its answer to calm.",)
+    assert [p.next_step for p in (good, *good.photos)] == [NextStep.WATCH, NextStep.WATCH]
 
 
 def test_broken_photo_is_refused_beside_a_good_one(jpeg):

@@ -1,12 +1,15 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
-from dermascan_core.model.manifest import load_manifest
+from dermascan_core.evaluation.report import build_metrics
+from dermascan_core.model.manifest import CLINICAL_FIELDS, load_manifest
 from dermascan_core.training.model_card import render_model_card
 from dermascan_core.training.publish import publish_release
 from dermascan_core.training.release import make_release
+from tests.evaluation.results_by_hand import MANIFEST, random_results
 from tests.training.conftest import dataset_rows, write_dataset
 
 
@@ -16,8 +19,17 @@ def published(finished_run, generated_dataset, tmp_path_factory):
     make_release(finished_run, data=generated_dataset, name="tiny", weights_dir=folder)
     rows = [row for row in dataset_rows() if row["dx"] in ("mel", "nv")][:6]
     clinic = write_dataset(tmp_path_factory.mktemp("other") / "clinic", rows=rows)
+    phones = folder / "tiny.evaluation" / "cross-validation-phone"
+    phones.mkdir(parents=True)
+    measured = build_metrics(random_results(1, 40), MANIFEST, engine="fake", use_metadata=True, n_resamples=20)
+    (phones / "metrics.json").write_text(json.dumps(measured))
     manifest = publish_release(
-        "tiny", data=generated_dataset, weights_dir=folder, card=folder / "card.md", external=[clinic]
+        "tiny",
+        data=generated_dataset,
+        weights_dir=folder,
+        card=folder / "card.md",
+        external=[clinic],
+        repeated=["cross-validation-phone"],
     )
     return manifest, folder
 
@@ -54,6 +66,21 @@ def test_model_card_shows_the_manifests_figures_and_no_others(published):
     value = manifest.metrics["test"]["summary"]["malignant_auc"]["value"]
     assert f"{value:.3f} (" in card
     assert "not a medical device" in card
+
+
+def test_figures_of_phone_photos_are_repeated_and_decide_what_the_card_says_of_them(published):
+    manifest, folder = published
+    written = json.loads((folder / "tiny.evaluation" / "cross-validation-phone" / "metrics.json").read_text())
+    learnt_from_phones = replace(manifest, clinical={name: getattr(manifest, name) for name in CLINICAL_FIELDS})
+
+    card = render_model_card(learnt_from_phones)
+
+    assert manifest.metrics["cross-validation-phone"]["summary"] == written["summary"]
+    n_melanomas = written["data"]["n_by_class"]["mel"]
+    assert f"Phone photos were measured on 40 alone, {n_melanomas} of them of melanoma." in card
+    assert "Phone photos were not measured." in render_model_card(manifest)
+    assert "--external clinic" in card
+    assert "--external cross-validation-phone" not in card
 
 
 def test_model_card_of_a_release_without_metrics_claims_nothing(published, tmp_path):
