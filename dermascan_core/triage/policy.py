@@ -155,6 +155,7 @@ def decide_next_step(
     status: Status,
     prediction: Prediction | None,
     prediction_without_metadata: Prediction | None,
+    prediction_without_artefacts: Prediction | None = None,
     warnings: Collection[str] = (),
     n_refused: int = 0,
     n_photos: int = 1,

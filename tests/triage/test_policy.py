@@ -589,7 +589,12 @@ def test_every_rule_is_reachable_by_some_answer_or_photo():
     said = {
         *reasons_of(),
         *reasons_of(Answers()),
-        *reasons_of(metadata=Metadata(), warnings=["no_lesion", "few_pixels"], n_refused=1, n_photos=2),
+        *reasons_of(
+            metadata=Metadata(),
+            warnings=[rule.code for rule in RULES.values() if rule.key == "photo"],
+            n_refused=1,
+            n_photos=2,
+        ),
         *reasons_of(Answers(**dict.fromkeys(ANSWER_NAMES, True))),
         *reasons_of(
             metadata=Metadata(
