@@ -16,6 +16,7 @@ from dermascan_core.services.performance import (
     load_stress,
     load_ugly_duckling,
 )
+from dermascan_core.services.similar_cases import load_retrieval
 from dermascan_core.triage.wording import Voice, tested_on
 from pages._ui import (
     measured_answers,
@@ -26,6 +27,7 @@ from pages._ui import (
     measured_moles,
     measured_others,
     measured_pair,
+    measured_similar,
     measured_stress,
     measured_training,
 )
@@ -37,6 +39,7 @@ _VIEWS = {
     "groups": "Groups",
     "folds": "Cross-validation",
     "stress": "Worse photos",
+    "similar": "Similar photos",
     "moles": "Odd one out",
     "training": "Training",
     "pair": "Two models",
@@ -145,13 +148,17 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
         measured = load_ugly_duckling(name)
         measured_moles.show_moles(measured, name)
         engine = measured["model"]["engine"] if measured else ""
+    elif view == "similar":
+        retrieval = load_retrieval(name)
+        measured_similar.show_retrieval(retrieval, name, voice)
+        engine = retrieval["model"]["engine"] if retrieval else ""
     elif view == "training":
         measured_training.show_training(name, manifest)
     elif view == "experiments":
         measured_experiments.show_experiments()
     elif view == "others":
         measured_others.show_others()
-    if manifest is not None and view in ("folds", "stress", "moles", "training"):
+    if manifest is not None and view in ("folds", "stress", "similar", "moles", "training"):
         answered = f", engine {engine}" if engine else ""
         st.caption(
             f"Model {as_plain_text(name)} {as_plain_text(manifest.version)}{answered}, weights {manifest.sha256[:12]}."

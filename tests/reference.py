@@ -61,3 +61,19 @@ def calibration_error_by_bins(y_true: Sequence[int], y_prob: Sequence[Sequence[f
 def repeat(values: Sequence, times: Sequence[int]) -> list:
     """Write a weighted sample out in full: each value as often as it was drawn."""
     return [value for value, n in zip(values, times, strict=True) for _ in range(n)]
+
+
+def nearest_by_trying(
+    point: Sequence[float], photos: Sequence[tuple[str, str, str, Sequence[float]]], k: int, *, without: set[str]
+) -> list[tuple[str, float]]:
+    """Return (photo, cosine) of the k nearest lesions, by asking every photo (name, lesion, kind, vector) in turn."""
+
+    def cosine(a: Sequence[float], b: Sequence[float]) -> float:
+        return sum(x * y for x, y in zip(a, b, strict=True)) / (math.hypot(*a) * math.hypot(*b))
+
+    best: dict[str, tuple[str, float]] = {}
+    for name, lesion, _, vector in photos:
+        found = cosine(point, vector)
+        if lesion not in without and (lesion not in best or found > best[lesion][1]):
+            best[lesion] = (name, found)
+    return sorted(best.values(), key=lambda one: -one[1])[:k]

@@ -26,6 +26,7 @@ from ..triage.wording import (
 )
 
 SCHEMA_VERSION = "1.0"
+_N_SIMILAR = 3
 _HEAD = ("image", "status", "reason")
 _TAIL = ("predicted", "set", "next_step", "model", "model_sha256", "elapsed_ms", "image_type")
 
@@ -163,6 +164,7 @@ def _photo_to_dict(photo: PhotoScreening) -> dict[str, Any]:
         # No class of a refused photo, whatever was computed.
         "prediction": _prediction_to_dict(photo.prediction) if is_shown else None,
         "prediction_without_metadata": _prediction_to_dict(photo.prediction_without_metadata) if is_shown else None,
+        "similar_photos": [asdict(one) for one in photo.similar[:_N_SIMILAR]] if is_shown else [],
         "elapsed_ms": round(float(photo.elapsed_ms), 1),
     }
 

@@ -18,8 +18,10 @@ from ..domain import Metadata
 from ..errors import DermaScanError
 from ..imaging.preprocess import preprocess
 from ..model.checkpoint import check_weights_file
+from ..model.manifest import Manifest
 from ..model.predictor import Predictor
-from . import models, performance
+from ..trust.cases import cases_file
+from . import models, performance, similar_cases
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / "data"
@@ -130,6 +132,7 @@ def check_weights(weights_dir: Path) -> list[Check]:
             found = f"version {manifest.version}, {path.stat().st_size / 1e6:.1f} MB, sha256 {manifest.sha256[:12]}"
             checks.append(Check(name, True, found))
         checks += check_evaluations(manifest.name, weights_dir)
+        checks += check_cases(manifest, weights_dir)
     return checks
 
 
@@ -145,6 +148,19 @@ def check_evaluations(name: str, weights_dir: Path) -> list[Check]:
         else:
             checks.append(Check(label, True, f"of these weights, {metrics['data']['n_predicted']} photos"))
     return checks
+
+
+def check_cases(manifest: Manifest, weights_dir: Path) -> list[Check]:
+    """Check that the index of similar labelled photos, where one ships, can be read and is of these very weights."""
+    if not cases_file(weights_dir, manifest.name).is_file():
+        return []
+    label = f"similar photos {manifest.name}"
+    try:
+        index = similar_cases.load_case_index(manifest, weights_dir=weights_dir)
+        similar_cases.load_retrieval(manifest.name, weights_dir=weights_dir)
+    except DermaScanError as error:
+        return [Check(label, False, str(error), _RESTORE)]
+    return [Check(label, True, f"of these weights, {len(index):,} labelled photos")]
 
 
 def check_disk(data_dir: Path) -> Check:

@@ -32,6 +32,7 @@ from ..model.predictor import PhotoOutput, Predictor
 from ..triage.policy import decide_next_step, untested_reason
 from ..triage.wording import UNSURE_SENTENCE
 from .performance import calm_rate
+from .similar_cases import find_similar
 
 Stage = Callable[[str, float], None]
 
@@ -125,7 +126,17 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
     config = predictor.manifest.preprocess
     square = preprocess(rgb, replace(config, steps=config.steps + task.steps), crop=crop)
     output = predictor.predict(square[np.newaxis], [_told(task)], explain=task.explain)[0]
-    return _answered(task, output, quality, started, phone_test=phone_test, crop=crop, square=square)
+    similar = find_similar(output.embedding, predictor.manifest, task.image_type)
+    return _answered(
+        task,
+        output,
+        quality,
+        started,
+        phone_test=phone_test,
+        crop=crop,
+        square=square,
+        similar=similar,
+    )
 
 
 def _told(task: _PhotoTask) -> Metadata:

@@ -15,6 +15,7 @@ from ..model.keras_engine import KerasEngine
 from ..model.manifest import Manifest, load_manifest, save_manifest
 from ..model.predictor import EnginePredictor
 from ..tables import find_photos, read_labels
+from .case_index import build_cases
 from .data import load_dataset
 from .model_card import render_model_card
 
@@ -43,7 +44,7 @@ def publish_release(
     """Evaluate a released model with and without metadata, and write the figures where people read them.
 
     Writes ``<name>.evaluation/test`` and ``test-no-metadata`` in the weights folder (photos of phones apart, where the
-    data set has some), the same figures into the manifest, and the model card.
+    data set has some), the same figures into the manifest, the model card, and the index of similar labelled photos.
 
     Args:
         name: Of the model in ``weights_dir``.
@@ -91,6 +92,9 @@ def publish_release(
     if card is not None:
         card.parent.mkdir(parents=True, exist_ok=True)
         card.write_text(render_model_card(manifest), encoding="utf-8")
+    # Last, so that nothing of the above is lost where it fails.
+    has_test = bool(dataset.part(split="test"))
+    build_cases(predictor, dataset, weights_dir=weights_dir, measure_test=has_test, on_progress=on_progress)
     return manifest
 
 

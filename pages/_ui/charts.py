@@ -15,6 +15,7 @@ from dermascan_core.triage.wording import Voice, class_name
 # Blue and orange keep apart for every common colour blindness, on white and on near-black.
 MALIGNANT, OTHER, GREY, FAINT = "#d9660a", "#2b7bba", "#8a929c", "#9fb3c8"
 CONFIG = {"displayModeBar": False, "scrollZoom": False}
+_LEAST_SHARE_DRAWN = 0.02
 LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0}
 
 
@@ -53,6 +54,42 @@ def class_chart(
         yaxis={"autorange": "reversed", "fixedrange": True},
         legend=LEGEND_BELOW,
         showlegend=len(bars) > 1,
+    )
+    return figure
+
+
+def label_mix_chart(
+    prediction: Prediction, label_mix: Mapping[str, float], *, voice: Voice, is_greyed: bool
+) -> go.Figure:
+    """The network's share of each class beside its share among the similar labelled photos; empty classes are left out."""
+    network = dict(zip(HAM_CODES, prediction.ham_probabilities, strict=True))
+    codes = [code for code in HAM_CODES if network[code] >= _LEAST_SHARE_DRAWN or label_mix[code] > 0]
+    labels = ["<br>".join(textwrap.wrap(short_class_name(code, voice), 17)) for code in codes]
+    colours = [GREY if is_greyed else (MALIGNANT if code in HAM_MALIGNANT else OTHER) for code in codes]
+    figure = go.Figure()
+    bars: list[tuple[str, Mapping[str, float], dict[str, Any]]] = [
+        ("the network", network, {"color": colours}),
+        ("the similar photos", label_mix, {"color": colours, "opacity": 0.45, "pattern": {"shape": "x"}}),
+    ]
+    for name, shares, marker in bars:
+        figure.add_bar(
+            name=name,
+            y=labels,
+            x=[100 * shares[code] for code in codes],
+            orientation="h",
+            marker=marker,
+            text=[f"{100 * shares[code]:.0f} %" for code in codes],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:.1f} %<extra>" + name + "</extra>",
+        )
+    figure.update_layout(
+        barmode="group",
+        height=110 + 56 * len(codes),
+        margin={"l": 4, "r": 34, "t": 8, "b": 8},
+        xaxis={"title": "percent", "range": [0, 108], "fixedrange": True},
+        yaxis={"autorange": "reversed", "fixedrange": True},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     )
     return figure
 

@@ -36,6 +36,7 @@ from dermascan_core.triage.wording import (
 from . import charts, measures
 from .explain import show_heat_map
 from .frame import as_plain_text
+from .similar import show_similar
 from .skin_tone import show_skin_tone
 
 _NO_FIGURES = (
@@ -134,6 +135,7 @@ def show_photo_result(screening: Screening, index: int, *, intake: Intake, manif
     if voice is Voice.CLINICIAN:
         _show_numbers(photo, photo.prediction, manifest)
     show_heat_map(photo, index, voice=voice)
+    show_similar(screening, index, manifest=manifest, voice=voice)
     show_skin_tone(screening, intake, manifest=manifest, voice=voice)
 
 

@@ -47,7 +47,7 @@ def wait_for_result(page: Page) -> None:
     expect(page.get_by_text("What this cannot tell you")).to_be_visible()
     wait_until_still(page)
     expect(page.get_by_test_id("stProgress")).to_have_count(N_BARS)
-    expect(page.locator(".js-plotly-plot")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
     expect(page.get_by_text(HEAT_MAP_CAPTION)).to_be_visible()
 
 
@@ -76,7 +76,7 @@ def test_phone_uploads_a_photo_and_reads_the_result(
     assert BARS_CAPTION in text
     assert HEAT_MAP_CAPTION in text
     assert "What to say when you book" in text
-    expect(phone.locator(".js-plotly-plot")).to_be_visible()
+    expect(phone.locator(".js-plotly-plot").first).to_be_visible()
     model = models.load_model_manifest() if has_weights else None
     assert (f"weights {model.sha256[:12]}" if model else "engine fake") in text
     assert not can_scroll_sideways(phone)

@@ -8,6 +8,7 @@ from dermascan_core.errors import WeightsError
 from dermascan_core.model.manifest import save_manifest
 from dermascan_core.services import doctor
 from tests.fakes import FakePredictor, fake_manifest
+from tests.services.test_similar_cases import write_index
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -150,3 +151,16 @@ def test_engine_whose_answer_is_no_probability_is_caught():
 class _Broken(FakePredictor):
     def _probabilities(self, square, metadata):
         return np.full(8, np.nan)
+
+
+def test_index_of_similar_photos_is_checked_against_the_weights(tmp_path):
+    folder = _write_weights(tmp_path / "weights")
+    write_index(folder, sha256=hashlib.sha256(b"weights").hexdigest())
+
+    well = doctor.check_weights(folder)[-1]
+    write_index(folder, sha256="f" * 64)
+    wrong = doctor.check_weights(folder)[-1]
+
+    assert (well.name, well.is_well, well.found) == ("similar photos fake", True, "of these weights, 4 labelled photos")
+    assert (wrong.name, wrong.is_well) == ("similar photos fake", False)
+    assert f"It is of {'f' * 64}." in wrong.found

@@ -9,6 +9,7 @@ from dermascan_core.model.manifest import CLINICAL_FIELDS, load_manifest
 from dermascan_core.training.model_card import render_model_card
 from dermascan_core.training.publish import publish_release
 from dermascan_core.training.release import make_release
+from dermascan_core.trust.cases import cases_file, load_cases
 from tests.evaluation.results_by_hand import MANIFEST, random_results
 from tests.training.conftest import dataset_rows, write_dataset
 
@@ -91,3 +92,14 @@ def test_model_card_of_a_release_without_metrics_claims_nothing(published, tmp_p
     copy.write_text(json.dumps(data))
 
     assert "Measured" not in render_model_card(load_manifest(copy))
+
+
+def test_published_release_has_an_index_of_similar_photos_measured_on_test(published):
+    manifest, folder = published
+
+    index = load_cases(cases_file(folder, "tiny"), model_sha256=manifest.sha256)
+    measured = json.loads((folder / "tiny.evaluation" / "similar-cases" / "retrieval.json").read_text())
+
+    assert len(index) == sum(row["split"] == "train" for row in dataset_rows())
+    assert measured["measured_on"] == "test"
+    assert measured["types"]["dermoscopic"]["n"] == sum(row["split"] == "test" for row in dataset_rows())
