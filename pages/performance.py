@@ -13,6 +13,8 @@ from dermascan_core.services import models
 from dermascan_core.services.performance import (
     available_evaluations,
     load_evaluation,
+    load_refusals,
+    load_repeatability,
     load_stress,
     load_ugly_duckling,
 )
@@ -31,6 +33,7 @@ from pages._ui import (
     measured_stress,
     measured_training,
 )
+    measured_steady,
 from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
 
 _VIEWS = {
@@ -163,6 +166,7 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
         st.caption(
             f"Model {as_plain_text(name)} {as_plain_text(manifest.version)}{answered}, weights {manifest.sha256[:12]}."
         )
+        measured_steady.show_steadiness(load_repeatability(name), name, voice)
 
 
 def _evaluation_or_none(name: str, which: str) -> dict[str, Any] | None:

@@ -149,6 +149,8 @@ def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metad
             )
 
         screening, with_steps = screen(()), screen(steps) if steps else None
+                repeat=not used,
+                n_refused_before=len(refused_before),
         case.screening, case.screening_with_steps = screening, with_steps
         case.screened_photos, case.screened_by = photos_now, predictor.manifest
         status.update(label="Done", state="complete")

@@ -39,6 +39,9 @@ def screen(
         ImageType | None, typer.Option("--image-type", help="How the photos were taken.  [default: dermoscopic]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what --out holds already, and go on.")] = False,
+    repeatability: Annotated[
+        bool, typer.Option("--repeatability", help="Also count how often small changes of a photo change its answer.")
+    ] = False,
 ) -> None:
     """Screen files and folders: one line a photo, in input order, written as it goes."""
     from ..services import batch, models
@@ -71,6 +74,7 @@ def screen(
             image_type=image_type or ImageType.DERMOSCOPIC,
             out=out,
             resume=resume,
+            repeat=repeatability,
             on_progress=on_progress,
         )
     _say_batch(summary, n_others)

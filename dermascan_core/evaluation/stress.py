@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ..domain import ImageType, Metadata, NextStep, Reason
 from ..errors import DatasetError
 from ..imaging.crop import clamp_crop, find_crop
+from ..imaging.overlay import heat_inside
 from ..imaging.preprocess import PreprocessConfig
 from ..imaging.segment import segment_lesion
 from ..model.predictor import PhotoOutput, Predictor
@@ -55,7 +55,7 @@ class StressedPhoto:
 class _Prepared:
     squares: Mapping[str, PreparedPhoto]
     contrast: float
-    lesion: npt.NDArray[np.float32] | None  # the mask inside the square, (height, width) in {0, 1}
+    lesion: npt.NDArray[np.bool_] | None  # the mask inside the square, (height, width)
 
 
 def all_damages() -> dict[str, Damage]:
@@ -143,9 +143,9 @@ def _prepare(path: Path | None, image_id: str, config: PreprocessConfig, seed: i
     return _Prepared(squares, lesion_contrast(rgb, mask), None if mask is None else _inside_square(rgb, mask))
 
 
-def _inside_square(rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+def _inside_square(rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     box = clamp_crop(find_crop(rgb), width_px=rgb.shape[1], height_px=rgb.shape[0])
-    return mask[box.top_px : box.top_px + box.side_px, box.left_px : box.left_px + box.side_px].astype(np.float32)
+    return mask[box.top_px : box.top_px + box.side_px, box.left_px : box.left_px + box.side_px]
 
 
 def _answer(
@@ -178,12 +178,7 @@ def _answer(
     return StressedPhoto(results, view_steps, one.contrast, heat, share)
 
 
-def _heat_in(output: PhotoOutput, lesion: npt.NDArray[np.float32]) -> tuple[float, float]:
+def _heat_in(output: PhotoOutput, lesion: npt.NDArray[np.bool_]) -> tuple[float, float]:
     """Return (share of the heat inside the lesion, share of the square that the lesion covers)."""
-    share = float(lesion.mean())
     heat = output.heat_maps.get(output.prediction.predicted)
-    if heat is None or not heat.sum() > 0:
-        return float("nan"), share
-    # The map is coarse: the share of each of its cells that is lesion weighs its heat.
-    cells = cv2.resize(lesion, (heat.shape[1], heat.shape[0]), interpolation=cv2.INTER_AREA)
-    return float((heat * cells).sum() / heat.sum()), share
+    return (float("nan"), float(lesion.mean())) if heat is None else heat_inside(heat, lesion)

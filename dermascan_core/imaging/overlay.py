@@ -62,3 +62,27 @@ def blend_heat_map(square: Photo, heat_map: npt.NDArray[np.floating], *, opacity
     colours = cv2.applyColorMap(np.round(heat * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
     weight = (opacity * heat)[..., None]  # (side, side, 1)
     return np.round(square * (1 - weight) + colours * weight).astype(np.uint8)
+
+
+def heat_inside(heat_map: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the share of a heat map that lies inside a mask, and the share of the square that the mask covers.
+
+    The second is what a look at every place alike would have inside. The map is coarse: of each of its cells, the share
+    that lies in the mask weighs its heat.
+
+    Args:
+        heat_map: Array (h, w), not negative, over the whole square.
+        mask: Booleans (height, width) over the same square, of any size.
+
+    Returns:
+        Two shares in [0, 1]; the first is NaN where the map is zero everywhere.
+
+    >>> heat_inside(np.array([[3.0, 1.0]]), np.array([[True, False]]))
+    (0.75, 0.5)
+    """
+    share = float(mask.mean())
+    if not heat_map.sum() > 0:
+        return float("nan"), share
+    size = (heat_map.shape[1], heat_map.shape[0])
+    cells = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return float((heat_map * cells).sum() / heat_map.sum()), share

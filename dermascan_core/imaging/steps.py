@@ -35,7 +35,7 @@ def find_hairs(rgb: Photo) -> npt.NDArray[np.bool_]:
     length = _odd(min(rgb.shape[:2]) * 0.06)
     kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (length, length))
     black_hat = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel)
-    return _keep_thin_lines((black_hat > 18).astype(np.uint8), min_length_px=length * 2) > 0
+    return _keep_thin_lines((black_hat > HAIR_DEPTH).astype(np.uint8), min_length_px=length * 2) > 0
 
 
 def remove_hair(rgb: Photo) -> Photo:

@@ -6,11 +6,14 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import EngineError
 from .checkpoint import load_weights
 from .ensemble import OUTPUTS_A_MEMBER, members_of
+from .guided import guided_copy, guided_gradient
 from .head import Head
 from .manifest import Manifest
 from .metadata_branch import MetadataEncoder
@@ -27,6 +30,7 @@ class KerasEngine:
     def __init__(self, model: keras.Model) -> None:
         self.heads = tuple(Head.of(member) for member in members_of(model))
         self._model = model
+        self._guided: list[keras.Model | None] | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -43,6 +47,42 @@ class KerasEngine:
         )
         return engine
 
+    def input_gradient(
+        self, images: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32], target: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.float32]:
+        """Return how the log share of some classes changes with each pixel, summed over members.
+
+        For tests of robustness alone: nothing that answers a person needs gradients.
+
+        Args:
+            images: (n, side, side, 3) in [0, 255].
+            metadata: Encoded answers (n, width).
+            target: 1 for each class that counts, else 0, (n_classes,).
+
+        Returns:
+            Array of the shape of ``images``.
+
+        Raises:
+            EngineError: If Keras runs on another backend than TensorFlow.
+        """
+        import keras
+
+        if keras.backend.backend() != "tensorflow":
+            raise EngineError(
+                f"Expected Keras on TensorFlow for gradients. It runs on {keras.backend.backend()}. "
+                "Set KERAS_BACKEND=tensorflow."
+            )
+        import tensorflow as tf
+
+        with self._lock, tf.GradientTape() as tape:
+            seen = tf.constant(images)
+            tape.watch(seen)
+            outputs = self._model([seen, tf.constant(metadata)], training=False)
+            logits = outputs[::OUTPUTS_A_MEMBER]
+            shares = [tf.reduce_sum(tf.nn.softmax(one) * tf.constant(target, one.dtype), axis=1) for one in logits]
+            score = tf.add_n([tf.reduce_sum(tf.math.log(share + 1e-9)) for share in shares])
+        return np.asarray(tape.gradient(score, seen), np.float32)
+
     def run(
         self, images: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32]
     ) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]]:
@@ -53,3 +93,35 @@ class KerasEngine:
         return [
             (arrays[start], arrays[start + 1], arrays[start + 2]) for start in range(0, len(arrays), OUTPUTS_A_MEMBER)
         ]
+
+    def guided_gradients(
+        self, image: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32], class_index: int
+    ) -> list[npt.NDArray[np.floating]] | None:
+        """Return each member's guided gradient of a class logit with respect to the image, at the image's own size.
+
+        The first call makes copies of the members, which takes seconds.
+
+        Args:
+            image: Array (side, side, 3) in [0, 255].
+            metadata: Encoded metadata (width,).
+            class_index: Position of the class among the logits.
+
+        Returns:
+            One array (side, side, 3) a member that has ReLUs; None where no member has.
+        """
+        with self._lock:
+            if self._guided is None:
+                self._guided = [guided_copy(member) for member in members_of(self._model)]
+            copies = [copied for copied in self._guided if copied is not None]
+            return [_gradient_at_size(copied, image, metadata, class_index) for copied in copies] or None
+
+
+def _gradient_at_size(
+    copied: keras.Model, image: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32], class_index: int
+) -> npt.NDArray[np.floating]:
+    own_px, side = copied.inputs[0].shape[1], image.shape[0]
+    if own_px == side:
+        return guided_gradient(copied, image, metadata, class_index)
+    seen = np.asarray(cv2.resize(image, (own_px, own_px), interpolation=cv2.INTER_LINEAR))
+    gradient = guided_gradient(copied, seen, metadata, class_index)
+    return np.asarray(cv2.resize(gradient.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -34,6 +35,9 @@ class PhotoOutput:
         heat_maps: HAM10000 code -> Grad-CAM (h, w) in [0, 1] on the feature grid; empty unless asked for.
         gate: How far the photo is from what the network knows; None where no gate ships. Its ``refusal`` says why no
             class may be shown.
+        heat_maps_plus_plus: The same by Grad-CAM++; empty unless asked for.
+        metadata_effects: Field of the metadata that was told -> how much higher it makes ``p_malignant`` than the same
+            answer without it, in [-1, 1]; empty unless asked for. The effects need not add up.
     """
 
     prediction: Prediction
@@ -41,6 +45,8 @@ class PhotoOutput:
     embedding: Array
     heat_maps: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     gate: GateScores | None = None
+    heat_maps_plus_plus: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    metadata_effects: Mapping[str, float] = field(default_factory=dict)
 
 
 class Predictor(Protocol):
@@ -113,6 +119,44 @@ class EnginePredictor:
             looks = self._look(some, rows)
             outputs += [self._answer(one, row, explain=explain) for one, row in zip(looks, rows, strict=True)]
         return outputs
+
+    def guided_grad_cam(
+        self,
+        square: npt.NDArray[np.uint8],
+        metadata: Metadata,
+        code: str,
+        *,
+        prediction: Prediction,
+        heat_map: npt.NDArray[np.floating],
+    ) -> npt.NDArray[np.float32] | None:
+        """Return Guided Grad-CAM: the pixels that speak for a class, where its heat map is warm.
+
+        Needs a backward pass through the network, so the engine must be Keras; it looks at the upright view alone.
+
+        Args:
+            square: Array (input_px, input_px, 3), uint8.
+            metadata: What the model was told.
+            code: A HAM10000 code that has a heat map.
+            prediction: Of the square.
+            heat_map: Grad-CAM of the class, (h, w) in [0, 1].
+
+        Returns:
+            Array (input_px, input_px) in [0, 1], its maximum 1 (or all zero); None where the engine or the network cannot.
+
+        Reference: Selvaraju et al. (2017), https://arxiv.org/abs/1610.02391
+        """
+        gradients = getattr(self._engine, "guided_gradients", None)
+        if gradients is None:
+            return None
+        answers = self._encoder.encode([metadata])[0]
+        found = gradients(square.astype(np.float32), answers, self._class_index(code, prediction))
+        if found is None:
+            return None
+        support = np.mean([np.maximum(one, 0).sum(axis=2) for one in found], axis=0)
+        heat = cv2.resize(heat_map.astype(np.float32), square.shape[:2][::-1], interpolation=cv2.INTER_LINEAR)
+        joint = support * np.clip(heat, 0, 1)
+        top = float(joint.max())
+        return np.asarray(joint / top if top > 0 else joint, np.float32)
 
     def _look(
         self, squares: npt.NDArray[np.uint8], metadata: Sequence[Metadata]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from ..domain import ImageType, NextStep, Prediction, Screening, Status
+from ..domain import ImageType, NextStep, PhotoScreening, Prediction, Screening, Status
 from ..taxonomy import HAM_CODES, HAM_MALIGNANT
 from ..triage.rules import UNTESTED_SKIN_TYPES
 from ..triage.wording import (
@@ -144,7 +144,7 @@ def _draw_photo_and_answer(page: _Page, screening: Screening, photo_index: int) 
         if photo.square is None:
             page.write(_photo_caption(screening, photo_index), size=21, colour=_MUTED)
     else:
-        _draw_answer(page, screening, photo.prediction, is_unsure=photo.status is Status.UNSURE, column=right)
+        _draw_answer(page, screening, photo.prediction, unsure=_unsure(photo), column=right)
         if wrong := calm_rate_words(screening, photo):
             page.gap(4)
             page.write(wrong, size=21, is_bold=True, column=right)
@@ -179,16 +179,22 @@ def _square_image(square: npt.NDArray[np.uint8], side_px: int) -> Image.Image:
     return Image.fromarray(square).resize((side_px, side_px), Image.Resampling.BICUBIC)
 
 
+def _unsure(photo: PhotoScreening) -> str | None:
+    if photo.status is not Status.UNSURE:
+        return None
+    return UNSURE_SENTENCE if photo.reason is None else photo.reason.sentence
+
+
 def _draw_answer(
-    page: _Page, screening: Screening, prediction: Prediction, *, is_unsure: bool, column: _Column
+    page: _Page, screening: Screening, prediction: Prediction, *, unsure: str | None, column: _Column
 ) -> None:
     page.write("What the model answered", size=31, is_bold=True, column=column)
     page.gap(6)
     warnings = [phone_words(screening.phone_test)] if screening.image_type is ImageType.CLINICAL else []
     if screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES:
         warnings.append(DARK_SKIN_NOT_TESTED)
-    if is_unsure:
-        warnings.append(UNSURE_SENTENCE)
+    if unsure is not None:
+        warnings.append(unsure)
     for warning in warnings:
         page.write(warning, size=21, is_bold=True, colour=_WARNING, column=column)
         page.gap(4)
@@ -197,15 +203,17 @@ def _draw_answer(
     shares.sort(key=lambda pair: pair[0] != prediction.predicted)
     for code, share in shares:
         colour = _CANCER if code in HAM_MALIGNANT else _OTHER
-        page.bar(class_name(code, Voice.PUBLIC), float(share), colour=_UNSURE if is_unsure else colour, column=column)
+        page.bar(
+            class_name(code, Voice.PUBLIC), float(share), colour=colour if unsure is None else _UNSURE, column=column
+        )
     page.gap(4)
     if prediction.predicted != max(shares, key=lambda pair: pair[1])[0]:
         page.write(SHOWN_FIRST_NOTE, size=20, colour=_MUTED, column=column)
     names = ", ".join(class_name(code, Voice.PUBLIC) for code in prediction.set_90)
     page.write(f"Stays possible: {names}.", size=22, column=column)
     page.gap(4)
-    legend = "Grey bars: the model is unsure." if is_unsure else "Orange bars: cancer or pre-cancer."
-    together = f"Together they make {_percent(prediction.p_malignant)}." if not is_unsure else ""
+    legend = "Orange bars: cancer or pre-cancer." if unsure is None else "Grey bars: the model is unsure."
+    together = f"Together they make {_percent(prediction.p_malignant)}." if unsure is None else ""
     page.write(f"{legend} {together} {BARS_CAPTION}", size=20, colour=_MUTED, column=column)
 
 

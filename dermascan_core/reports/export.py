@@ -20,6 +20,7 @@ from ..triage.wording import (
     calm_rate_words,
     how_soon,
     not_checked,
+    report_sentences,
     step_text,
     step_title,
     tested_on,
@@ -28,7 +29,7 @@ from ..triage.wording import (
 SCHEMA_VERSION = "1.0"
 _N_SIMILAR = 3
 _HEAD = ("image", "status", "reason")
-_TAIL = ("predicted", "set", "next_step", "model", "model_sha256", "elapsed_ms", "image_type")
+_TAIL = ("predicted", "set", "next_step", "model", "model_sha256", "elapsed_ms", "image_type", "changed_answers")
 
 
 def screen_columns(codes: Iterable[str] = ()) -> tuple[str, ...]:
@@ -68,6 +69,8 @@ def photo_row(photo: PhotoScreening, screening: Screening) -> dict[str, str]:
     if photo.prediction is not None and photo.status is not Status.REFUSED:
         cells |= {column: f"{p:.6f}" for column, p in _probability_columns(photo.prediction).items()}
         cells |= {"predicted": photo.prediction.predicted, "set": "|".join(photo.prediction.set_90)}
+    if photo.repeatability is not None and photo.status is not Status.REFUSED:
+        cells["changed_answers"] = str(photo.repeatability.n_changed)
     columns = screen_columns(() if photo.prediction is None else photo.prediction.codes)
     return {column: cells.get(column, "") for column in columns}
 
@@ -91,6 +94,8 @@ def photo_record(photo: PhotoScreening, screening: Screening, codes: Sequence[st
     if photo.prediction is not None and photo.status is not Status.REFUSED:
         record |= {column: round(p, 6) for column, p in _probability_columns(photo.prediction).items()}
         record |= {"predicted": photo.prediction.predicted, "set": list(photo.prediction.set_90)}
+    if photo.repeatability is not None and photo.status is not Status.REFUSED:
+        record["changed_answers"] = photo.repeatability.n_changed
     return record
 
 
@@ -126,6 +131,7 @@ def screening_to_json(screening: Screening) -> str:
         "next_step_text": step_text(step, Voice.REPORT),
         "how_soon": how_soon(step),
         "step_reasons": list(screening.step_reasons),
+        "report": list(report_sentences(screening)),
         "disagreement": screening.disagreement,
         "not_checked": list(not_checked(screening)),
         "probabilities_mean": BARS_CAPTION,
@@ -164,6 +170,9 @@ def _photo_to_dict(photo: PhotoScreening) -> dict[str, Any]:
         # No class of a refused photo, whatever was computed.
         "prediction": _prediction_to_dict(photo.prediction) if is_shown else None,
         "prediction_without_metadata": _prediction_to_dict(photo.prediction_without_metadata) if is_shown else None,
+        "repeatability": None
+        if photo.repeatability is None
+        else asdict(photo.repeatability) | {"n_changed": photo.repeatability.n_changed},
         "similar_photos": [asdict(one) for one in photo.similar[:_N_SIMILAR]] if is_shown else [],
         "elapsed_ms": round(float(photo.elapsed_ms), 1),
     }

@@ -16,6 +16,11 @@ from ..evaluation.agreement import compare_predictions, read_predictions
 from ..evaluation.class_draws import draws_per_class
 from ..evaluation.comparison import build_comparison
 from ..evaluation.evaluate import METRICS_FILE, PREDICTIONS_FILE
+from ..evaluation.refusals import REFUSALS_FILE
+from ..evaluation.refusals import SCHEMA as REFUSALS_SCHEMA
+from ..evaluation.repeatability import DEFAULT_LIMIT
+from ..evaluation.repeatability_report import REPEATABILITY_FILE
+from ..evaluation.repeatability_report import SCHEMA as REPEATABILITY_SCHEMA
 from ..evaluation.report import SCHEMA
 from ..evaluation.stress_report import SCHEMA as STRESS_SCHEMA
 from ..evaluation.stress_report import STRESS_FILE
@@ -94,6 +99,55 @@ def load_stress(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = 
     if Path(name).name != name or not path.is_file():
         return None
     return _read(path, name, "stress", STRESS_SCHEMA, weights_dir)
+
+
+def load_refusals(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
+    """Return the refusal scorecard of a model; see ``load_repeatability``."""
+    path = _folder(name, weights_dir) / "refusals" / REFUSALS_FILE
+    if Path(name).name != name or not path.is_file():
+        return None
+    return _read(path, name, "refusals", REFUSALS_SCHEMA, weights_dir)
+
+
+def load_repeatability(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
+    """Return what ``repeatability`` measured of a model; the schema is in docs/evaluation.md.
+
+    Args:
+        name: Of the model.
+        weights_dir: Folder of the weights; None for the one that ships.
+
+    Returns:
+        None where none ships.
+
+    Raises:
+        WeightsError: If it is damaged, of a schema that this program does not know, or of other weights.
+    """
+    path = _folder(name, weights_dir) / "repeatability" / REPEATABILITY_FILE
+    if Path(name).name != name or not path.is_file():
+        return None
+    return _read(path, name, "repeatability", REPEATABILITY_SCHEMA, weights_dir)
+
+
+def repeatability_limit(manifest: Manifest, *, weights_dir: Path | None = None) -> int:
+    """Return in how many small changes an answer of the model may change before it is unsure.
+
+    Returns:
+        What ``repeatability`` fitted for these very weights; half of the changes where nothing of them ships. A damaged
+        file, or one of other weights, is logged and counts as nothing: a photo is screened all the same.
+    """
+    return _repeatability_limit(manifest.name, manifest.sha256, weights_dir or models.WEIGHTS_DIR)
+
+
+@lru_cache(maxsize=8)
+def _repeatability_limit(name: str, sha256: str, weights_dir: Path) -> int:
+    try:
+        measured = load_repeatability(name, weights_dir=weights_dir)
+    except WeightsError as error:
+        _logger.warning("The limit of changed answers is not the fitted one: %s", error)
+        return DEFAULT_LIMIT
+    if measured is None or measured["model"]["sha256"] != sha256:
+        return DEFAULT_LIMIT
+    return int(measured["limit"]["value"])
 
 
 def load_ugly_duckling(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:

@@ -8,33 +8,48 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import __version__
 from ..domain import (
     Answers,
+    ArtefactCheck,
     CropBox,
     ImageType,
     Metadata,
     PhoneTest,
     PhotoScreening,
+    Prediction,
     QualityReport,
     Reason,
+    Repeatability,
     Screening,
     Status,
     most_urgent,
 )
 from ..errors import PhotoError
+from ..evaluation.repeatability import meter_repeatability
+from ..imaging.artefacts import find_artefacts
 from ..imaging.crop import clamp_crop, find_crop
 from ..imaging.decode import MIN_SIDE_PX, decode_photo
 from ..imaging.preprocess import preprocess
 from ..imaging.quality import assess_quality
+from ..imaging.steps import paint_over
 from ..model.predictor import PhotoOutput, Predictor
+from ..triage.evidence import not_repeatable_sentence
 from ..triage.policy import decide_next_step, untested_reason
+from ..triage.refusals import MAX_REFUSALS, asks_for_retake
 from ..triage.wording import UNSURE_SENTENCE
-from .performance import calm_rate
+from ..trust.gate import GateScores
+from .performance import calm_rate, repeatability_limit
 from .similar_cases import find_similar
 
 Stage = Callable[[str, float], None]
+_SURELY = 0.9
+LOOKS_CLINICAL = (
+    "You said that a dermatoscope took this photo, but it looks like a photo of a phone or camera. If it is, choose that: "
+    "the model answers such photos differently."
+)
 
 
 def screen_lesion(
@@ -47,6 +62,8 @@ def screen_lesion(
     crops: Sequence[CropBox | None] | None = None,
     steps: Sequence[str] = (),
     explain: bool = False,
+    repeat: bool = False,
+    n_refused_before: int = 0,
     on_stage: Stage = lambda sentence, share: None,
 ) -> Screening:
     """Screen the photos of one lesion.
@@ -60,6 +77,10 @@ def screen_lesion(
         crops: One square a photo where it was set by hand; None finds the lesion.
         steps: Names of optional imaging steps, applied after the model's own.
         explain: Also compute heat maps.
+        repeat: Also look twice: answer the photo with hair, ink and the like painted over, of which the more urgent
+            answer counts, and small changes of it; an answer that changes too often is unsure.
+        n_refused_before: How many other photos of this lesion were refused before; after two in all, none of them
+            judged, the next step is a doctor.
         on_stage: Called with (sentence, share done in [0, 1]).
     """
     screened = []
@@ -69,10 +90,19 @@ def screen_lesion(
         def report(what: str, share: float, *, label: str = label, index: int = index) -> None:
             on_stage(f"{what} {label}", (index + share) / max(len(photos), 1))
 
-        one = _PhotoTask(name, data, crop, metadata, answers, image_type, tuple(steps), explain)
+        one = _PhotoTask(name, data, crop, metadata, answers, image_type, tuple(steps), explain, repeat)
         screened.append(_screen_photo(one, predictor, report))
     on_stage("Done", 1.0)
-    return _combine(screened, metadata=metadata, answers=answers, image_type=image_type, predictor=predictor)
+    refused = [p.reason for p in screened if p.status is Status.REFUSED and p.reason is not None]
+    n_refused = n_refused_before + sum(map(asks_for_retake, refused))
+    return _combine(
+        screened,
+        metadata=metadata,
+        answers=answers,
+        image_type=image_type,
+        predictor=predictor,
+        is_given_up=n_refused >= MAX_REFUSALS,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +117,15 @@ class _PhotoTask:
     image_type: ImageType
     steps: tuple[str, ...]
     explain: bool
+    repeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _SecondLooks:
+    """What else the model was asked about a photo; None where it was not."""
+
+    artefacts: ArtefactCheck | None
+    repeatability: Repeatability | None
 
 
 def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> PhotoScreening:
@@ -123,15 +162,28 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
         return refuse(untested, quality=quality, crop=crop)
 
     report("Asking the model about", 0.5)
-    config = predictor.manifest.preprocess
+    config, told = predictor.manifest.preprocess, _told(task)
     square = preprocess(rgb, replace(config, steps=config.steps + task.steps), crop=crop)
-    output = predictor.predict(square[np.newaxis], [_told(task)], explain=task.explain)[0]
+    output = predictor.predict(square[np.newaxis], [told], explain=task.explain)[0]
+    if output.gate is not None:
+        if output.gate.refusal is not None:
+            return refuse(output.gate.refusal, quality=quality, crop=crop)
+        quality = _with_kind_warning(quality, output.gate, task.image_type)
+    artefacts = repeatability = None
+    if task.repeat:
+        report("Looking for hair and ink in", 0.6)
+        artefacts = _without_artefacts(square, told, predictor)
+        report("Making small changes to", 0.7)
+        limit = repeatability_limit(predictor.manifest)
+        repeatability = meter_repeatability(predictor, rgb, crop, output, told, steps=task.steps, limit=limit)
+    looks = _SecondLooks(artefacts, repeatability)
     similar = find_similar(output.embedding, predictor.manifest, task.image_type)
     return _answered(
         task,
         output,
         quality,
         started,
+        second_looks=looks,
         phone_test=phone_test,
         crop=crop,
         square=square,
@@ -139,22 +191,47 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
     )
 
 
+def _without_artefacts(square: npt.NDArray[np.uint8], told: Metadata, predictor: Predictor) -> ArtefactCheck:
+    """Look for what lies over the skin; where it covers enough, paint it over and ask again."""
+    found = find_artefacts(square)
+    if not found.flagged:
+        return ArtefactCheck(found.shares, ())
+    painted = paint_over(square, found.mask)
+    again = predictor.predict(painted[np.newaxis], [told])[0].prediction
+    return ArtefactCheck(found.shares, found.flagged, again, painted)
+
+
+def _painted_over(artefacts: ArtefactCheck | None) -> Prediction | None:
+    return None if artefacts is None else artefacts.prediction
+
+
 def _told(task: _PhotoTask) -> Metadata:
-    """What a network may be told: beside the metadata, how the photo was taken and what the person noticed.
+    return told_metadata(task.metadata, task.answers, task.image_type)
+
+
+def told_metadata(metadata: Metadata, answers: Answers, image_type: ImageType) -> Metadata:
+    """Return what a network may be told: beside the metadata, how the photo was taken and what the person noticed.
 
     "Hurts or itches" and "new and growing" are two things in one question: only a no answers both, only a yes the second.
     """
-    answers = task.answers
     calm = False if answers.painful is False else None
     return replace(
-        task.metadata,
-        image_type=task.image_type,
+        metadata,
+        image_type=image_type,
         changed=answers.changing,
         bleed=answers.bleeding,
         itch=calm,
         hurt=calm,
         grew=True if answers.new else None,
     )
+
+
+def _with_kind_warning(quality: QualityReport, gate: GateScores, said: ImageType) -> QualityReport:
+    """Doubt what took the photo, where it clearly looks like the other kind: the person may have ticked the wrong box."""
+    is_other = said is ImageType.DERMOSCOPIC and gate.p_clinical > _SURELY
+    if not is_other:
+        return quality
+    return replace(quality, warnings=(*quality.warnings, Reason("looks_clinical", LOOKS_CLINICAL)))
 
 
 def _crop_too_small(crop: CropBox) -> Reason:
@@ -171,11 +248,12 @@ def _answered(
     quality: QualityReport,
     started: float,
     *,
+    second_looks: _SecondLooks,
     phone_test: PhoneTest | None,
     **known: object,
 ) -> PhotoScreening:
-    is_unsure = output.prediction.is_unsure
-    status = Status.UNSURE if is_unsure else Status.ANSWERED
+    reason = _why_unsure(output, second_looks.repeatability)
+    status = Status.ANSWERED if reason is None else Status.UNSURE
     step, _ = decide_next_step(
         answers=task.answers,
         metadata=task.metadata,
@@ -183,21 +261,34 @@ def _answered(
         status=status,
         prediction=output.prediction,
         prediction_without_metadata=output.prediction_without_metadata,
+        prediction_without_artefacts=_painted_over(second_looks.artefacts),
         warnings=_warning_codes(quality),
         phone_test=phone_test,
     )
     photo = PhotoScreening(
         name=task.name,
         status=status,
-        reason=Reason("unsure", UNSURE_SENTENCE) if is_unsure else None,
+        reason=reason,
         quality=quality,
         crop=None,
         prediction=output.prediction,
         prediction_without_metadata=output.prediction_without_metadata,
         next_step=step,
         heat_maps=output.heat_maps,
+        heat_maps_plus_plus=output.heat_maps_plus_plus,
+        metadata_effects=output.metadata_effects,
+        repeatability=second_looks.repeatability,
+        artefacts=second_looks.artefacts,
     )
     return replace(photo, elapsed_ms=_since_ms(started), **known)  # type: ignore[arg-type]
+
+
+def _why_unsure(output: PhotoOutput, repeatability: Repeatability | None) -> Reason | None:
+    if output.prediction.is_unsure:
+        return Reason("unsure", UNSURE_SENTENCE)
+    if repeatability is not None and repeatability.is_unsure:
+        return Reason("not_repeatable", not_repeatable_sentence(repeatability))
+    return None
 
 
 def _combine(
@@ -207,6 +298,7 @@ def _combine(
     answers: Answers,
     image_type: ImageType,
     predictor: Predictor,
+    is_given_up: bool,
 ) -> Screening:
     """The most urgent photo decides; a refused photo beside answered ones only keeps them from calming."""
     answered = [p for p in photos if p.prediction is not None]
@@ -218,10 +310,12 @@ def _combine(
         status=Status.REFUSED if leading is None else leading.status,
         prediction=None if leading is None else leading.prediction,
         prediction_without_metadata=None if leading is None else leading.prediction_without_metadata,
+        prediction_without_artefacts=None if leading is None else _painted_over(leading.artefacts),
         warnings=() if leading is None else _warning_codes(leading.quality),
         n_refused=len(photos) - len(answered),
         n_photos=len(photos),
         phone_test=predictor.manifest.phone_test,
+        is_given_up=is_given_up,
     )
     return Screening(
         photos=tuple(photos),

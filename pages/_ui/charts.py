@@ -94,6 +94,32 @@ def label_mix_chart(
     return figure
 
 
+def effect_chart(points: Mapping[str, float], *, x_title: str) -> go.Figure:
+    """Signed horizontal bars, the largest on top: orange raises, blue lowers."""
+    ordered = sorted(points.items(), key=lambda pair: -abs(pair[1]))
+    reach = 1.3 * max([abs(value) for _, value in ordered] + [1.0])
+    figure = go.Figure(
+        go.Bar(
+            y=[name for name, _ in ordered],
+            x=[value for _, value in ordered],
+            orientation="h",
+            marker={"color": [MALIGNANT if value > 0 else OTHER for _, value in ordered]},
+            text=[f"{value:+.1f}" for _, value in ordered],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:+.1f} points<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=90 + 40 * len(ordered),
+        margin={"l": 4, "r": 24, "t": 8, "b": 8},
+        xaxis={"title": x_title, "range": [-reach, reach], "fixedrange": True, "zeroline": True},
+        yaxis={"autorange": "reversed", "fixedrange": True, "automargin": True},
+        showlegend=False,
+    )
+    return figure
+
+
 def confusion_chart(
     counts: Sequence[Sequence[int]], shares: Sequence[Sequence[float | None]], codes: Sequence[str]
 ) -> go.Figure:

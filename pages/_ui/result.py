@@ -34,6 +34,7 @@ from dermascan_core.triage.wording import (
 )
 
 from . import charts, measures
+from .evidence import show_evidence
 from .explain import show_heat_map
 from .frame import as_plain_text
 from .similar import show_similar
@@ -134,14 +135,14 @@ def show_photo_result(screening: Screening, index: int, *, intake: Intake, manif
     st.caption(f"{colours} {_metadata_effect(photo, voice)}")
     if voice is Voice.CLINICIAN:
         _show_numbers(photo, photo.prediction, manifest)
-    show_heat_map(photo, index, voice=voice)
-    show_similar(screening, index, manifest=manifest, voice=voice)
+    show_evidence(screening, index, voice)
+    show_heat_map(screening, index, voice=voice)
     show_skin_tone(screening, intake, manifest=manifest, voice=voice)
 
 
 def _show_marks(screening: Screening, photo: PhotoScreening) -> None:
     if photo.status is Status.UNSURE:
-        st.warning(UNSURE_SENTENCE, icon=":material/help:")
+        st.warning(photo.reason.sentence if photo.reason else UNSURE_SENTENCE, icon=":material/help:")
     if screening.image_type is ImageType.CLINICAL:
         st.warning(phone_words(screening.phone_test), icon=":material/smartphone:")
     if screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES:

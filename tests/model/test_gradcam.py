@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dermascan_core.model.dual_branch import serving_model
-from dermascan_core.model.gradcam import average_heat_map, grad_cam
+from dermascan_core.model.gradcam import average_heat_map, grad_cam, grad_cam_plus_plus
 from dermascan_core.model.head import Head
 
 
@@ -46,6 +46,58 @@ def test_heat_map_equals_gradcam_by_gradient_tape(tiny_network, passed, class_in
 
     n_cells = feature_map.shape[1] * feature_map.shape[2]
     np.testing.assert_allclose(found / n_cells, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_gradcam_plus_plus_equals_its_definition_by_nested_tapes():
+    """A slow second writing: the three derivatives of exp(logit) by place and channel, each by TensorFlow."""
+    tf = pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(5)
+    fusion = (rng.normal(0, 0.5, (3, 6)), rng.normal(0, 0.1, 6))
+    head = Head(None, fusion, logits_layer=(rng.normal(0, 0.5, (6, 2)), rng.normal(0, 0.1, 2)))
+    feature_map, metadata = rng.uniform(0, 2, (1, 2, 2, 3)), np.zeros((1, 1))
+
+    def score(maps):
+        hidden = tf.nn.relu(tf.reduce_mean(maps, axis=(0, 1))[None] @ tf.constant(fusion[0]) + fusion[1])
+        return tf.exp((hidden @ tf.constant(head.logits_layer[0]) + head.logits_layer[1])[0, 1])
+
+    def derivatives(place):
+        step = tf.Variable(0.0, dtype=tf.float64)
+        direction = np.zeros((2, 2, 3))
+        direction[place] = 1
+        with tf.GradientTape() as third, tf.GradientTape() as second, tf.GradientTape() as first:
+            value = score(tf.constant(feature_map[0]) + step * direction)
+            one = first.gradient(value, step)
+            two = second.gradient(one, step)
+        return float(one), float(two), float(third.gradient(two, step))
+
+    weights = np.zeros(3)
+    for k in range(3):
+        found = np.array([[derivatives((i, j, k)) for j in range(2)] for i in range(2)])  # (2, 2, 3 derivatives)
+        alpha = found[..., 1] / (2 * found[..., 1] + (feature_map[0, ..., k] * found[..., 2]).sum())
+        weights[k] = (alpha * np.maximum(found[..., 0], 0)).sum()
+    expected = np.maximum((feature_map[0] * weights).sum(-1), 0)
+    found = grad_cam_plus_plus(feature_map, feature_map.mean(axis=(1, 2)), metadata, head, 1)[0]
+
+    np.testing.assert_allclose(found / found.max(), expected / expected.max(), rtol=1e-6)
+
+
+def test_maps_change_when_the_network_s_weights_are_randomised(tiny_network, passed):
+    """The sanity check of Adebayo et al. (2018), https://arxiv.org/abs/1810.03292: maps must depend on what was learnt."""
+    images, metadata, *_ = passed
+    random = keras.models.clone_model(serving_model(tiny_network))
+    rng = np.random.default_rng(9)
+    random.set_weights([rng.permutation(w.ravel()).reshape(w.shape) for w in random.get_weights()])
+
+    maps = {}
+    for name, network in (("learnt", serving_model(tiny_network)), ("random", random)):
+        _, embedding, feature_map = (np.asarray(o) for o in network.predict_on_batch([images, metadata]))
+        for method in (grad_cam, grad_cam_plus_plus):
+            maps[name, method] = method(feature_map, embedding, metadata, Head.of(network), 0)
+
+    for method in (grad_cam, grad_cam_plus_plus):
+        learnt, other = (maps[name, method].reshape(4, -1) for name in ("learnt", "random"))
+        shapes = [m / np.maximum(m.max(axis=1, keepdims=True), 1e-12) for m in (learnt, other)]
+        assert np.abs(shapes[0] - shapes[1]).mean() > 0.1
 
 
 def test_heat_map_changes_when_the_head_is_randomised(tiny_network, passed):

@@ -178,3 +178,15 @@ def test_engine_is_always_given_the_batch_that_it_was_compiled_for(tiny_predicto
     tiny_predictor.with_views(2).predict(np.repeat(square, 5, axis=0), [Metadata()] * 5)
 
     assert sizes == [8, 8]
+
+
+def test_metadata_effects_equal_answers_with_one_field_withheld(tiny_predictor):
+    square = np.random.default_rng(4).integers(0, 256, (1, 64, 64, 3)).astype(np.uint8)
+    told = Metadata(age_approx=80, sex="male", fitzpatrick_skin_type=2)
+
+    output = tiny_predictor.predict(square, [told], explain=True)[0]
+
+    assert set(output.metadata_effects) == {"age_approx", "sex"}  # no site was told; skin type is no field of the model
+    for name, effect in output.metadata_effects.items():
+        without = tiny_predictor.predict(square, [dataclasses.replace(told, **{name: None})])[0].prediction
+        assert effect == pytest.approx(output.prediction.p_malignant - without.p_malignant, abs=1e-6)

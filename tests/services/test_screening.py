@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 
 from dermascan_core.domain import Answers, CalmRate, CropBox, ImageType, Metadata, NextStep, Status
+from dermascan_core.evaluation.damage import damage_photo
+from dermascan_core.evaluation.stress import all_damages
 from dermascan_core.model.manifest import save_manifest
 from dermascan_core.services import models
+from dermascan_core.services.performance import repeatability_limit
 from dermascan_core.services.screening import screen_lesion
+from dermascan_core.triage.rules import ARTEFACTS_CHANGE_STEP
 from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, phone_manifest, photo_bytes
 
 ALL_NO = Answers(*[False] * len(fields(Answers)))
@@ -212,3 +216,73 @@ def test_stages_are_reported_in_order_and_end_at_one(jpeg):
     assert stages[0][0] == "Reading photo 1 of 2"
     assert stages[-1] == ("Done", 1.0)
     assert [share for _, share in stages] == sorted(share for _, share in stages)
+
+
+class _Flickering(FakePredictor):
+    """Calm about the photo as it is, alarmed about every change of it."""
+
+    def predict(self, squares, metadata, *, explain=False):
+        self.fixed = NEVUS if len(squares) == 1 else MELANOMA
+        return super().predict(squares, metadata, explain=explain)
+
+
+def test_answer_that_small_changes_overturn_is_unsure_and_never_calm(jpeg):
+    screening = _screen([("a.jpg", jpeg)], answers=ALL_NO, predictor=_Flickering(), repeat=True)
+
+    photo = screening.photos[0]
+    assert (photo.repeatability.n_changed, photo.repeatability.limit) == (10, 5)
+    assert (photo.status, photo.reason.code) == (Status.UNSURE, "not_repeatable")
+    assert photo.reason.sentence.startswith("The answer changed in 10 of 10 small changes")
+    assert photo.prediction.predicted == "nv"
+    assert screening.next_step is NextStep.SEE_DOCTOR
+
+
+def test_steady_answer_stays_as_it_is(jpeg):
+    plain, repeated = (_screen([("a.jpg", jpeg)], answers=ALL_NO, repeat=repeat) for repeat in (False, True))
+
+    assert plain.photos[0].repeatability is None
+    assert repeated.photos[0].repeatability.n_changed == 0
+    assert (repeated.next_step, repeated.photos[0].status) == (plain.next_step, plain.photos[0].status)
+
+
+@pytest.mark.parametrize(("sha256", "expected"), [("0" * 64, 2), ("1" * 64, 5)])
+def test_limit_of_changed_answers_is_the_one_fitted_for_these_weights(tmp_path, sha256, expected):
+    folder = tmp_path / "fake.evaluation" / "repeatability"
+    folder.mkdir(parents=True)
+    (folder / "repeatability.json").write_text(
+        json.dumps({"schema": 1, "model": {"sha256": sha256}, "limit": {"value": 2}})
+    )
+
+    assert repeatability_limit(fake_manifest(), weights_dir=tmp_path) == expected
+
+
+class _BlindUnderHair(FakePredictor):
+    """Sees a melanoma only where no hair lies over it: calm about the photo, alarmed about the one painted over."""
+
+    def predict(self, squares, metadata, *, explain=False):
+        self.n_calls += 1
+        self.fixed = MELANOMA if self.n_calls == 2 else NEVUS
+        self.n_calls -= 1
+        outputs = super().predict(squares, metadata, explain=explain)
+        return outputs
+
+
+def test_answer_without_the_hair_raises_the_urgency_and_says_so():
+    haired = damage_photo(fake_photo(width=200, height=150), all_damages()["hair"], image_id="a", seed=0)
+    haired = photo_bytes(np.repeat(np.repeat(haired, 3, axis=0), 3, axis=1), quality=95)
+
+    plain = _screen([("a.jpg", haired)], answers=ALL_NO)
+    screening = _screen([("a.jpg", haired)], answers=ALL_NO, predictor=_BlindUnderHair(), repeat=True)
+
+    photo = screening.photos[0]
+    assert plain.next_step is NextStep.WATCH
+    assert photo.artefacts.flagged == ("hair",)
+    assert (photo.prediction.predicted, photo.artefacts.prediction.predicted) == ("nv", "mel")
+    assert screening.next_step is photo.next_step is NextStep.URGENT_2_WEEKS
+    assert screening.step_reasons[-1] == ARTEFACTS_CHANGE_STEP
+
+
+def test_photo_without_artefacts_is_not_painted_over(jpeg):
+    photo = _screen([("a.jpg", jpeg)], repeat=True).photos[0]
+
+    assert (photo.artefacts.flagged, photo.artefacts.prediction, photo.artefacts.square) == ((), None, None)

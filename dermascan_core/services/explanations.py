@@ -1,0 +1,65 @@
+"""Explanations that take seconds, made when a person asks for them: Guided Grad-CAM and the occlusion check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..domain import Screening
+from ..evaluation.repeatability import with_few_views
+from ..model.occlusion import occlusion_map
+from ..model.predictor import EnginePredictor, Predictor
+from ..taxonomy import HAM_CODES
+from .screening import told_metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What else shows where the network looked for one class of one photo.
+
+    Attributes:
+        code: The class.
+        guided: Guided Grad-CAM, (side, side) in [0, 1]; None where the engine or the network cannot.
+        occlusion: How much of the class's probability is lost when a place is covered: (n, n) in [-1, 1].
+        probability: Of the class, uncovered, with one view.
+    """
+
+    code: str
+    guided: npt.NDArray[np.float32] | None
+    occlusion: npt.NDArray[np.float32]
+    probability: float
+
+
+def explain_further(screening: Screening, index: int, code: str, *, predictor: Predictor) -> Explanation:
+    """Explain one class of an answered photo by the pixels and by covering places.
+
+    Args:
+        screening: Of the lesion.
+        index: Of the photo; it must have been answered with heat maps.
+        code: A HAM10000 code that has a heat map.
+        predictor: The model that answered.
+
+    Raises:
+        ValueError: If the photo has no answer or no heat map of the class.
+    """
+    photo = screening.photos[index]
+    if photo.prediction is None or photo.square is None or code not in photo.heat_maps:
+        raise ValueError(f"Expected a photo with a heat map of '{code}'. Received one with: {list(photo.heat_maps)}.")
+    told = told_metadata(screening.metadata, screening.answers, screening.image_type)
+    one_view, place = with_few_views(predictor, 1), HAM_CODES.index(code)
+    answers: list[float] = []
+
+    def probability(squares: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
+        outputs = one_view.predict(squares, [told] * len(squares))
+        answers[:] = [float(output.prediction.ham_probabilities[place]) for output in outputs]
+        return np.array(answers)
+
+    occlusion = occlusion_map(photo.square, probability)
+    guided = None
+    if isinstance(predictor, EnginePredictor):
+        guided = predictor.guided_grad_cam(
+            photo.square, told, code, prediction=photo.prediction, heat_map=photo.heat_maps[code]
+        )
+    return Explanation(code, guided, occlusion, answers[0])
