@@ -1,4 +1,4 @@
-"""Commands of the gate: gate fits what a model refuses to judge, refusals publishes the scorecard."""
+"""Commands of the gate: gate fits what a model refuses to judge, refusals and adversarial measure what it catches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 
 from ..domain import ImageType, metadata_from_row
 from ..errors import DatasetError
-from .common import EngineOption, app, example, stages
+from .common import EngineOption, app, example, progress, stages
+from .evaluation import ImagesOption, LabelsOption, SplitOption, read_labelled_rows
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Which model; see: models.")]
 
@@ -93,3 +94,45 @@ def _lesions(folder: Path) -> tuple[list[Path], ImageType]:
     is_clinical = types.count(ImageType.CLINICAL) * 2 > len(rows)
     chosen = [p for p in paths if p.stem in tested] or paths
     return chosen, ImageType.CLINICAL if rows and is_clinical else ImageType.DERMOSCOPIC
+
+
+@app.command(
+    epilog=example(
+        "adversarial dermascan --images ham10000/images --labels ham10000/metadata.csv --split train --fold 0 --out out"
+    )
+)
+def adversarial(
+    name: NameArgument,
+    images: ImagesOption,
+    labels: LabelsOption,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets adversarial.json.")],
+    split: SplitOption = "",
+    fold: Annotated[str, typer.Option("--fold", metavar="K", help="Only rows of this fold.")] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, metavar="N", help="About N photos, each diagnosis in its share; 0: all.")
+    ] = 60,
+    page: Annotated[
+        Path | None, typer.Option("--page", metavar="FILE.md", help="Also write the table as a page.")
+    ] = None,
+) -> None:
+    """Change pixels by a few grey levels where it harms most, and count which answers move and what catches it."""
+    from ..evaluation.adversarial import adversarial_page, describe_adversarial, run_adversarial
+    from ..evaluation.files import write_file
+    from ..evaluation.stress import sample_photos
+    from ..model.keras_engine import KerasEngine
+    from ..services import models
+    from ..tables import find_photos
+
+    rows = [row for row in read_labelled_rows(labels, split) if not fold or row.fold == fold]
+    rows = sample_photos(rows, limit=limit, seed=0)
+    predictor = models.load_predictor(name)
+    network = KerasEngine.load(predictor.manifest, models.weights_file(predictor.manifest))
+    with progress("Attacking") as show:
+        found = run_adversarial(
+            predictor, network, rows, find_photos(images, [row.image_id for row in rows]), out=out, on_progress=show
+        )
+    for line in describe_adversarial(found):
+        typer.echo(line)
+    if page is not None:
+        write_file(page, adversarial_page(found).encode())
+    typer.echo(f"Written to {out}.", err=True)

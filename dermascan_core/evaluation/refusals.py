@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from .. import __version__
 from ..domain import ImageType, Metadata, Reason
@@ -27,6 +29,7 @@ from .non_lesions import generated_pictures, library_photos, spoilt_photos
 SCHEMA = 1
 REFUSALS_FILE = "refusals.json"
 N_EACH_FAMILY, N_SPOILT, N_CROPS = 20, 25, 8
+_MIN_SIDE_PX = 100
 _SEED = 7  # other pictures than those that fitted the gate
 Photo = npt.NDArray[np.uint8]
 Progress = Callable[[str, int, int], None]
@@ -146,32 +149,22 @@ def _row(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
 
 
 def everyday_photos() -> Iterator[tuple[str, Photo]]:
-    """Yield (library:name, photo) of the pictures that scikit-image and scikit-learn ship, where they are installed."""
-    yield from _scikit_image()
-    yield from _scikit_learn()
+    """Yield (library:name, photo) of the pictures that scikit-image and scikit-learn ship, where they are installed.
 
-
-def _scikit_image() -> Iterable[tuple[str, Photo]]:
-    try:
-        import skimage.data
-        from skimage import io
-    except ImportError:
-        return
-    folder = Path(skimage.data.__file__).parent
-    for path in sorted((*folder.glob("*.png"), *folder.glob("*.jpg"))):
-        picture = np.asarray(io.imread(path))
-        if picture.dtype == np.uint8 and picture.ndim >= 2 and min(picture.shape[:2]) >= 100:
-            yield f"scikit-image:{path.stem}", picture
-
-
-def _scikit_learn() -> Iterable[tuple[str, Photo]]:
-    try:
-        from sklearn.datasets import load_sample_images
-    except ImportError:
-        return
-    bunch = load_sample_images()
-    for name, picture in zip(bunch.filenames, bunch.images, strict=True):
-        yield f"scikit-learn:{Path(name).stem}", np.asarray(picture, np.uint8)
+    Only their files are read; neither library is loaded.
+    """
+    for library, module, folder in (
+        ("scikit-image", "skimage", "data"),
+        ("scikit-learn", "sklearn", "datasets/images"),
+    ):
+        found = find_spec(module)
+        for place in (found.submodule_search_locations or []) if found else []:
+            for path in sorted((Path(place) / folder).glob("*")):
+                if path.suffix in (".png", ".jpg"):
+                    with Image.open(path) as picture:
+                        rgb = np.asarray(picture.convert("RGB"))
+                    if min(rgb.shape[:2]) >= _MIN_SIDE_PX:
+                        yield f"{library}:{path.stem}", rgb
 
 
 def describe_scorecard(found: Mapping[str, Any]) -> list[str]:

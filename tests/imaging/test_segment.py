@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from dermascan_core.imaging.decode import read_photo
-from dermascan_core.imaging.segment import segment_lesion
+from dermascan_core.imaging.segment import count_lesions, segment_lesion
 from tests.imaging.pictures import SKIN_TONES, skin_photo
 
 
@@ -96,3 +96,28 @@ def test_segment_agrees_with_real_masks(data_dir: Path) -> None:
         scores.append(0.0 if mask is None else intersection_over_union(mask, truth))
 
     assert np.mean(scores) >= 0.68
+
+
+def _two_spots(distance_px: int) -> np.ndarray:
+    photo = skin_photo(size=(450, 600))
+    patch = photo[140:310, 190:410].copy()
+    twin = np.full_like(photo, photo[20:60, 20:60].mean(axis=(0, 1)).astype(np.uint8))
+    twin = np.where(np.random.default_rng(0).random((*photo.shape[:2], 1)) < 0.5, twin, twin - 2).astype(np.uint8)
+    small = cv2.resize(patch, (110, 85))
+    for left in (300 - distance_px, 300 + distance_px):
+        twin[180:265, left - 55 : left + 55] = small
+    return twin
+
+
+def test_lesion_alone_counts_as_one():
+    assert count_lesions(skin_photo()) == 1
+
+
+def test_two_spots_alike_count_as_two():
+    assert count_lesions(_two_spots(110)) == 2
+
+
+def test_plain_skin_counts_as_none():
+    skin = np.full((300, 400, 3), (222, 178, 155), np.uint8)
+
+    assert count_lesions(skin) == 0
