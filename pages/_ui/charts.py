@@ -6,6 +6,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# Whole, before any chart: plotly looks for pandas among the loaded modules, and in a cold server would meet it half loaded
+# by another thread.
+import pandas  # noqa: F401
 import plotly.graph_objects as go
 
 from dermascan_core.domain import Prediction

@@ -1,5 +1,8 @@
 """Charts and rows show the numbers they were given, no others."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -69,3 +72,12 @@ def test_measure_is_shown_with_its_interval_or_as_a_dash(estimate: dict[str, flo
 @pytest.mark.parametrize(("share", "shown"), [(0.196, "20"), (0.0123, "1.2"), (0.0, "0"), (None, "an unknown number")])
 def test_share_is_shown_as_a_count_of_a_hundred(share: float | None, shown: str) -> None:
     assert measures.of_100(share) == shown
+
+
+def test_pandas_is_whole_before_plotly_looks_for_it() -> None:
+    # A cold server drew its first chart while another thread was half through importing pandas, and failed.
+    code = "import pages._ui.charts, sys; print(hasattr(sys.modules['pandas'], 'Series'))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "True"
