@@ -26,7 +26,7 @@ from dermascan_core.imaging.skin_tone import BANDS, LIGHT_SD_DEGREES, SkinTone, 
 
 N_RESAMPLES = 1000
 N_PEOPLE_PHOTOS = 8  # of one person, so that nobody counts for much more than another
-N_HAM_LESIONS = 200
+N_HAM_LESIONS = 60
 TYPES = ("1", "2", "3", "4", "5", "6")
 PREAMBLE = """# Skin tone read from a photo: how weak it is
 

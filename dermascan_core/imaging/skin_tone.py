@@ -26,7 +26,7 @@ BANDS: dict[str, float] = {
     "brown": -30.0,
     "dark": -90.0,
 }
-LIGHT_SD_DEGREES = 12.0  # between photos of one person: docs/skin-tone.md
+LIGHT_SD_DEGREES = 25.0  # between photos of one person: docs/skin-tone.md
 _MIN_PX = 200
 _N_SECTORS = 8
 _LIGHTNESS_RANGE = (5.0, 98.0)  # darker is no light, lighter is clipped: neither has a colour

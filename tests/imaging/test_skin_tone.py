@@ -60,8 +60,8 @@ def test_skin_of_a_known_colour_has_its_angle() -> None:
     assert tone is not None
     assert tone.ita_degrees == pytest.approx(45, abs=1)
     assert tone.band == "light"
-    # 45 degrees, give or take 12, lie in the bands above 55, 41 and 28.
-    assert tone.possible_bands == ("very light", "light", "intermediate")
+    # 45 degrees, give or take 25, lie in the bands above 55, 41, 28 and 10.
+    assert tone.possible_bands == ("very light", "light", "intermediate", "tan")
 
 
 def test_lesion_itself_does_not_count() -> None:
@@ -109,7 +109,7 @@ def test_shade_on_one_side_is_more_doubt() -> None:
     assert first is not None
     assert second is not None
     assert first.doubt_degrees == pytest.approx(LIGHT_SD_DEGREES, abs=0.5)
-    assert second.doubt_degrees > first.doubt_degrees + 2
+    assert second.doubt_degrees > first.doubt_degrees + 1
 
 
 @pytest.mark.parametrize(
