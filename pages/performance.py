@@ -22,6 +22,7 @@ from dermascan_core.services.similar_cases import load_retrieval
 from dermascan_core.triage.wording import Voice, tested_on
 from pages._ui import (
     measured_answers,
+    measured_decisions,
     measured_experiments,
     measured_folds,
     measured_groups,
@@ -38,6 +39,7 @@ from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
 
 _VIEWS = {
     "answers": "In short",
+    "decisions": "In your clinic",
     "mistakes": "Mistakes",
     "groups": "Groups",
     "folds": "Cross-validation",
@@ -50,7 +52,7 @@ _VIEWS = {
     "others": "Other systems",
 }
 # What these show depends on the evaluation that is chosen.
-_OF_ONE_EVALUATION = ("answers", "mistakes", "groups", "pair")
+_OF_ONE_EVALUATION = ("answers", "decisions", "mistakes", "groups", "pair")
 _EVALUATIONS = {
     "test": "Test photos, told age, sex and place",
     "test-no-metadata": "Test photos alone",
@@ -72,12 +74,25 @@ def show_page() -> None:
     name = _choose_model(list(manifests))
     st.markdown(tested_on(manifests[name].phone_test if name in manifests else None))
     view = st.segmented_control(
-        "What to look at", list(_VIEWS), format_func=_VIEWS.__getitem__, default="answers", required=True, key="view"
+        "What to look at",
+        _views_for(voice),
+        format_func=_VIEWS.__getitem__,
+        default="answers",
+        required=True,
+        key="view",
     )
     if view in _OF_ONE_EVALUATION:
         _show_one_evaluation(view, name, voice, list(manifests))
     else:
         _show_model(view, name, manifests.get(name), voice)
+
+
+def _views_for(voice: Voice) -> list[str]:
+    """Weighing missed cancers against referrals is a clinician's decision; nobody else is asked for it."""
+    views = [view for view in _VIEWS if view != "decisions" or voice is Voice.CLINICIAN]
+    if st.session_state.get("view") not in (None, *views):
+        del st.session_state["view"]
+    return views
 
 
 def _choose_model(names: Sequence[str]) -> str:
@@ -105,6 +120,8 @@ def _show_one_evaluation(view: str, name: str, voice: Voice, names: Sequence[str
         return
     if view == "answers":
         measured_answers.show_evaluation(evaluation, voice)
+    elif view == "decisions":
+        measured_decisions.show_decisions(name, which)
     elif view == "mistakes":
         measured_mistakes.show_mistakes(evaluation, which, voice)
     elif view == "groups":

@@ -59,6 +59,7 @@ def _ask(case: Case, voice: Voice) -> None:
         explain.ask_steps()
     model_name = choose_model(voice, key="screening_model")
     form.remember_form(case)
+    form.show_contradictions(answers)
 
     if st.button("Check this spot", type="primary", width="stretch", key="check", icon=":material/search:"):
         _check(case, answers, image_type, model_name)

@@ -83,7 +83,7 @@ def in_the_test_words(
 def elsewhere_words(*, share: float, low: float, high: float, prevalence: float) -> str:
     """Return the same at another prevalence."""
     return (
-        f"Where {of_100(prevalence)} of 100 spots are cancer or pre-cancer, {of_100(share)} ({of_100(low)} to "
+        f"Where {100 * prevalence:g} of 100 spots are cancer or pre-cancer, {of_100(share)} ({of_100(low)} to "
         f"{of_100(high)}) of 100 spots with such an answer would be."
     )
 

@@ -16,6 +16,7 @@ from dermascan_core.triage.frequencies import (
     icons_alt,
     in_the_test_words,
     n_icons,
+    of_100,
 )
 from dermascan_core.triage.wording import Voice, calm_rate_words
 
@@ -99,8 +100,8 @@ def icon_array(share: float, high: float) -> go.Figure:
     """A hundred dots in ten rows of ten: cancer or pre-cancer first, then what the interval leaves open, then the others."""
     n, n_maybe = n_icons(share), max(n_icons(high) - n_icons(share), 0)
     kinds = (
-        ("cancer or pre-cancer", n, charts.MALIGNANT),
-        ("it may be this many", n_maybe, _MAYBE),
+        (f"cancer or pre-cancer: {of_100(share)}", n, charts.MALIGNANT),
+        (f"it may be up to {of_100(high)}", n_maybe, _MAYBE),
         ("other spots", 100 - n - n_maybe, charts.FAINT),
     )
     figure = go.Figure()
@@ -114,7 +115,7 @@ def icon_array(share: float, high: float) -> go.Figure:
             x=[place % 10 for place in places],
             y=[place // 10 for place in places],
             mode="markers",
-            name=f"{name}: {count}",
+            name=name,
             marker={"size": 15, "color": colour, "symbol": "circle"},
             hoverinfo="name",
         )

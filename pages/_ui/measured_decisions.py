@@ -78,18 +78,15 @@ def show_decisions(name: str, which: str) -> None:
     st.caption(
         "Of 1,000 lesions. Net benefit: cancers found, less the unneeded referrals divided by the ratio "
         f"(Vickers and Elkin 2006). {BAYES_ASSUMES} Photos count alone here: a warning sign or worry is reason to refer "
-        "whatever the model says."
+        "whatever the model says. The program itself always advises by the model's own line, never by a moved one."
     )
 
 
 def _in_short(policies: Sequence[Policy]) -> str:
     best = best_policies(policies)
     names = [f"**{POLICIES[code].lower()}**" for code in best]
-    if len(names) == 1:
-        return f"At this weighing the most net benefit has: {names[0]}."
-    return (
-        f"At this weighing the most net benefit has: {names[0]}; by their intervals it may be {' or '.join(names[1:])}."
-    )
+    also = f" By the intervals it may as well be: {' or '.join(names[1:])}." if names[1:] else ""
+    return f"The way with the most net benefit at this weighing: {names[0]}.{also}"
 
 
 def _counts(own: Policy) -> str:
@@ -149,7 +146,7 @@ def decision_chart(
         height=440,
         margin={"l": 4, "r": 8, "t": 24, "b": 8},
         xaxis={
-            "title": "unneeded referrals that weigh as much as one missed cancer",
+            "title": "unneeded referrals per missed cancer",
             "type": "log",
             "tickvals": ticks,
             "fixedrange": True,

@@ -37,6 +37,7 @@ from . import charts, measures
 from .evidence import show_evidence
 from .explain import show_heat_map
 from .frame import as_plain_text
+from .frequencies import is_counted, show_frequency
 from .similar import show_similar
 from .skin_tone import show_skin_tone
 
@@ -133,6 +134,7 @@ def show_photo_result(screening: Screening, index: int, *, intake: Intake, manif
     )
     colours = "Grey: the model is unsure." if is_greyed else "Orange: cancer or pre-cancer. Blue: the other classes."
     st.caption(f"{colours} {_metadata_effect(photo, voice)}")
+    show_frequency(screening, photo, index, manifest=manifest, voice=voice)
     if voice is Voice.CLINICIAN:
         _show_numbers(photo, photo.prediction, manifest)
     show_evidence(screening, index, voice)
@@ -208,7 +210,7 @@ def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, 
     sides = sorted({p.prediction.is_above_threshold for p in screening.photos if p.prediction}, reverse=True)
     if sides and not _is_like_the_test(screening):
         st.markdown(f"**{_phone_figures(screening) or _NO_FIGURES}**")
-    elif evaluation is not None:
+    elif evaluation is not None and not is_counted(screening, manifest):
         for is_above in sides:
             st.markdown(f"**{measures.among_such_answers(evaluation, is_above=is_above)}**")
     st.markdown(tested_on(screening.phone_test))
