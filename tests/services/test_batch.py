@@ -294,3 +294,25 @@ def test_triage_ranks_by_next_step_then_by_share_of_cancer():
     assert [one.name for one in ranked] == ["worse", "melanoma", "carcinoma", "mole", "calm", "refused"]
     assert refused.p_malignant is None
     assert np.isclose(worse.p_malignant or 0, 0.93)
+
+
+def test_answers_of_the_table_decide_the_step_and_contradictions_are_told(folder: Path):
+    calm = ",".join(["no"] * 9)
+    names = "unstoppable_bleeding,very_unwell,changing,bleeding,new,painful,under_nail,on_mucosa,worried"
+    table = read_metadata_table(
+        f"image,age,fitzpatrick_skin_type,{names},evolving\na,50,2,{calm},\nb,50,2,{calm},yes\n".encode()
+    )
+    photo = photo_bytes(fake_photo(lesion=(200, 150, 120)))
+    sure = FakePredictor(fixed=[0.002, 0.985, 0.002, 0.001, 0.002, 0.004, 0.002, 0.002])
+    paths = [folder / "a.jpg", folder / "b.jpg"]
+    for path in paths:
+        path.write_bytes(photo)
+    items = []
+
+    summary = screen_files(paths, predictor=sure, metadata=table, on_progress=lambda *told: items.append(told[2]))
+
+    assert [item.screening.next_step for item in items] == [NextStep.WATCH, NextStep.SEE_DOCTOR]
+    assert summary.metadata_errors == (
+        f"{paths[1]}: You said that it has not changed, and also that it is changing lately. "
+        "The more careful answer counts.",
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dermascan_core.domain import Metadata
+from dermascan_core.domain import Answers, Metadata
 from dermascan_core.errors import TableError
 from dermascan_core.services.metadata_table import match_rows, read_metadata_table, unused_rows
 
@@ -111,3 +111,32 @@ def test_metadata_table_without_any_known_column_says_which_are_known():
 def test_metadata_table_without_photo_names_is_refused():
     with pytest.raises(TableError, match=r"^The metadata table needs a column 'image_id' \(or 'image'\)"):
         read_metadata_table(b"age,sex\n50,male\n")
+
+
+def test_answers_are_read_from_the_columns_of_their_names():
+    table = read_metadata_table(
+        b"image,changing,worried,several_colours,inflamed\na,no,False,yes,\nb,maybe,1,unknown,0\n"
+    )
+
+    assert table["a"][0].answers == Answers(changing=False, worried=False, several_colours=True)
+    assert table["b"][0].answers == Answers(worried=True, inflamed=False)
+    assert table["b"][0].problem == (
+        "Metadata used in part. The metadata table, line 3: Expected yes or no for changing, or empty for unknown. "
+        "Received 'maybe'."
+    )
+
+
+def test_symptoms_of_pad_ufes_20_count_where_they_say_yes_only():
+    table = read_metadata_table(
+        b"image,itch,grew,hurt,changed,bleed\na,True,False,False,True,True\nb,False,False,False,False,False\n"
+    )
+
+    assert table["a"][0].answers == Answers(painful=True, changing=True, bleeding=True)
+    assert table["b"][0].answers == Answers()
+    assert table["a"][0].problem == table["b"][0].problem == ""
+
+
+def test_a_yes_of_a_symptom_outweighs_a_no_of_its_question():
+    table = read_metadata_table(b"image,bleeding,bleed\na,no,True\n")
+
+    assert table["a"][0].answers.bleeding is True
