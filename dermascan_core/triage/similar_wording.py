@@ -83,6 +83,6 @@ def nearest_right_words(measured: Mapping[str, Any], measured_on: str) -> str | 
     which = "test photos" if measured_on == "test" else "photos that the network did not learn from"
     return (
         f"Of 100 {which}, the nearest labelled photo had the right label in {100 * nearest:.0f}, and at least one of the "
-        f"{measured['k']} nearest in {100 * any_right:.0f}. Rare kinds of spot have fewer: as a mean over all kinds, the "
-        f"nearest was right in {100 * macro:.0f}."
+        f"{measured['k']} nearest in {100 * any_right:.0f}. As a mean over all kinds of spot, rare ones counting as much as "
+        f"moles, the nearest was right in {100 * macro:.0f}."
     )

@@ -33,7 +33,7 @@ from .frame import as_plain_text, failures_told
 from .local import is_local_visit
 
 _FOLDER_KEY = "similar_photos_folder"
-_CARD_PX = 205
+_CARD_PX = 155  # two beside each other on a narrow phone
 
 
 @st.fragment
@@ -95,7 +95,7 @@ def _show_cards(similar: SimilarPhotos, pictures: dict[str, npt.NDArray[np.uint8
             with st.container(border=True, width=_CARD_PX, key=f"thumb-similar-{index}-{place}"):
                 if one.image_id in pictures:
                     st.image(pictures[one.image_id], width="stretch")
-                st.markdown(f"{place}. **{class_name(one.dx, voice)}**")
+                st.markdown(f"{place}\\. **{class_name(one.dx, voice)}**")  # escaped, or it would be an indented list
                 st.caption(_card_words(one, similar))
 
 
@@ -127,6 +127,6 @@ def _show_trust(similar: SimilarPhotos, *, is_dark: bool) -> None:
         about = [similar.source, similar.attribution, similar.licence]
         told = "; ".join(as_plain_text(text, max_chars=300) for text in about if text)
         st.caption(
-            f"Compared with {similar.n_labelled:,} labelled photos, one a spot shown. The photos do not ship with this "
+            f"Compared with {similar.n_labelled:,} labelled photos; of each spot one is shown. The photos do not ship with this "
             f"program; look them up by their name in their archive (those that begin with ISIC: isic-archive.com). {told}"
         )

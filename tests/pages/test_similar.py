@@ -33,8 +33,8 @@ def test_result_shows_each_similar_photo_with_its_diagnosis_and_name(
 
     text = seen(page)
     assert SIMILAR_CAPTION in text
-    assert "1. **Mole (nevus)**" in text
-    assert "3. **Melanoma (a skin cancer)**" in text
+    assert "1\\. **Mole (nevus)**" in text
+    assert "3\\. **Melanoma (a skin cancer)**" in text
     assert "Cancer or pre-cancer. " in text
     assert all(f"ISIC\\_{i}" in text for i in range(4))
     assert f"1 of these 4 photos shows cancer or pre-cancer. {NEVER_CALMER}" in text
@@ -50,7 +50,7 @@ def test_clinician_reads_the_archive_s_names(open_page: OpenPage, tmp_path: Path
 
     voice_switch(page).set_value("clinician").run()
 
-    assert "1. **nevus**" in seen(page)
+    assert "1\\. **nevus**" in seen(page)
 
 
 @pytest.mark.parametrize(
