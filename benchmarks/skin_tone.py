@@ -43,6 +43,7 @@ LIMITS = """
   III, so there is little to tell apart besides the light.
 - The photos with a known type are phone photos of one region of Brazil. For dermoscopy, whose lamp is cold and whose plate
   presses the blood away, no archive here says the type at all: nothing can be compared.
+- Many dermoscopic photos have no estimate at all (last column): their light is so cold that the angle means nothing.
 - Types V and VI have {n_dark} photos here. Nothing can be said of brown and black skin, neither of this estimate nor of the
   network.
 - So it never changes a score, a class or a next step. It groups the test photos (`ita_band` in

@@ -18,7 +18,7 @@ from ..imaging.crop import find_crop
 from ..imaging.decode import read_photo
 from ..imaging.preprocess import PreprocessConfig, preprocess
 from ..imaging.quality import assess_quality
-from ..imaging.skin_tone import estimate_skin_tone
+from ..imaging.skin_tone import NO_BAND, estimate_skin_tone
 from ..model.predictor import PhotoOutput, Predictor
 from ..tables import LabelledPhoto
 from ..triage.policy import decide_next_step, untested_reason
@@ -167,7 +167,7 @@ def _prepare(path: Path | None, config: PreprocessConfig) -> PreparedPhoto:
     if isinstance(pixels, Reason):
         return PreparedPhoto(None, pixels)
     tone = estimate_skin_tone(pixels)
-    return replace(prepare_pixels(pixels, config), ita_band="" if tone is None else tone.band)
+    return replace(prepare_pixels(pixels, config), ita_band=NO_BAND if tone is None else tone.band)
 
 
 def _predict_batch(

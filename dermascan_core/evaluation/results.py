@@ -28,7 +28,8 @@ class PhotoResult:
         refusal: Why the gate refuses it; None otherwise.
         next_step: As a screening without answers to the questions would say.
         image_type: How the photo was taken, as the evaluation was told.
-        ita_band: How light the skin in the photo looks, see ``imaging.skin_tone``; empty where nobody estimated it.
+        ita_band: How light the skin in the photo looks, see ``imaging.skin_tone``, or ``no estimate``; empty where the
+            photo was not looked at.
     """
 
     photo: LabelledPhoto

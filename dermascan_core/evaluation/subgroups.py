@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..domain import ImageType, Metadata
-from ..imaging.skin_tone import BANDS
+from ..imaging.skin_tone import BANDS, NO_BAND
 from ..taxonomy import HAM_CODES, REGION_OF, REGIONS, UNTESTED_SITES
 from . import weighted
 from .results import PhotoResult, ResultTable
@@ -91,8 +91,8 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[PhotoResult], str]]] = {
     ),
     "site": ((*REGIONS, *UNTESTED_SITES, UNKNOWN), lambda r: _region(r.photo.metadata)),
     "skin_type": (("1", "2", "3", "4", "5", "6", UNKNOWN), lambda r: _skin_type(r.photo.metadata)),
-    # How the skin looks in the photo, whatever the labels say; a photo without an estimate is in no band.
-    "ita_band": (tuple(BANDS), lambda r: r.ita_band),
+    # How the skin looks in the photo, whatever the labels say; empty, and in no row, where the photos were not looked at.
+    "ita_band": ((*BANDS, NO_BAND), lambda r: r.ita_band),
     "image_type": (tuple(map(str, ImageType)), lambda r: str(r.image_type)),
     "confirmed_by": (
         (*_CONFIRMED_BY, _OTHER, UNKNOWN),

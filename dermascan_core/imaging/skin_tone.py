@@ -26,6 +26,7 @@ BANDS: dict[str, float] = {
     "brown": -30.0,
     "dark": -90.0,
 }
+NO_BAND = "no estimate"  # in place of a band, for counting
 LIGHT_SD_DEGREES = 25.0  # between photos of one person: docs/skin-tone.md
 _MIN_PX = 200
 _N_SECTORS = 8
@@ -64,7 +65,7 @@ def estimate_skin_tone(rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_] |
     if mask is None:
         mask = segment_lesion(thumbnail)
     skin = np.ones(thumbnail.shape[:2], bool) if mask is None else find_skin_ring(mask)
-    lab = cv2.cvtColor(thumbnail.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = np.asarray(cv2.cvtColor(thumbnail.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
     low, high = _LIGHTNESS_RANGE
     skin &= ~find_dark_corners(thumbnail) & (lab[..., 0] > low) & (lab[..., 0] < high)
     if skin.sum() < _MIN_PX:

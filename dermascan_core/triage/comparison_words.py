@@ -57,8 +57,8 @@ SD_EXPLAINED = (
     "what two photos of one mole differ by). With few moles it is a rough yardstick."
 )
 SIZE_CAUTION = (
-    "Sizes compare only where all photos were taken from the same distance: with a dermatoscope they are, with a phone they "
-    "seldom are."
+    "Sizes compare only where all photos were taken from the same distance, as with one and the same dermatoscope; with a phone "
+    "they seldom are."
 )
 
 

@@ -135,7 +135,8 @@ def _mean_of_known(values: Array) -> Array:
     is_known = ~np.isnan(values)
     n_known = is_known.sum(axis=2)
     total = np.where(is_known, values, 0).sum(axis=2)
-    return np.divide(total, n_known, out=np.full(total.shape, np.nan), where=n_known > 0)
+    means = np.divide(total, n_known, out=np.full(total.shape, np.nan), where=n_known > 0)
+    return np.asarray(means, np.float64)
 
 
 def _scaled(squared: Array) -> Array:

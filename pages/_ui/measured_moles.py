@@ -34,7 +34,7 @@ def show_in_short(measured: Mapping[str, Any] | None) -> None:
         f"Measured on {row['n_people']} people with {row['n_melanoma']} melanomas among {row['n_lesions']} lesions: the "
         f"comparison put {measures.of_100(first)} of 100 melanomas among the first three of their owner's moles, the model "
         f"alone {measures.of_100(network)}, an order drawn by lot {measures.of_100(row['chance']['top_3'])}. "
-        "These are few people, so the figures are rough; many melanomas were not the odd one."
+        "These are few people, so the figures are rough, and a melanoma need not be the odd one."
     )
 
 

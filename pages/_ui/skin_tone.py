@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dermascan_core.domain import Screening
+from dermascan_core.imaging.skin_tone import NO_BAND
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.services.intake import Intake
 from dermascan_core.services.skin_tone import PhotosAlike, count_alike, tone_of
@@ -28,7 +29,10 @@ def show_skin_tone(screening: Screening, intake: Intake, *, manifest: Manifest, 
     _show_answer(screening, manifest)
     tone = tone_of(intake)
     if tone is None:
-        st.markdown(NO_ESTIMATE)
+        group = count_alike(manifest, screening.image_type, kind="ita_band", name=NO_BAND)
+        st.markdown(
+            f"{NO_ESTIMATE} {'' if group is None else alike_words(group.n, group.n_malignant, of='are like that')}"
+        )
     else:
         group = count_alike(manifest, screening.image_type, kind="ita_band", name=tone.band)
         said = NOT_COUNTED if group is None else alike_words(group.n, group.n_malignant, of="look so")
