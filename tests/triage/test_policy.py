@@ -31,7 +31,7 @@ from dermascan_core.triage.policy import (
     step_from_model,
     untested_reason,
 )
-from dermascan_core.triage.rules import ARTEFACTS_CHANGE_STEP, RULES, SEVEN_POINT_WEIGHTS, rules_table
+from dermascan_core.triage.rules import RULES, SEVEN_POINT_WEIGHTS, rules_table
 
 ANSWER_NAMES = tuple(field.name for field in fields(Answers))
 HISTORY = ("personal_hx_skin_cancer", "family_hx_skin_cancer", "high_sun_exposure", "immunosuppressed")
@@ -620,22 +620,3 @@ def test_every_rule_is_reachable_by_some_answer_or_photo():
     }
 
     assert {rule.sentence.format(score=10, n_refused=1, n_photos=2) for rule in RULES.values()} <= said
-
-
-@pytest.mark.parametrize(
-    ("shown", "painted", "expected"),
-    [(CALM, URGENT, NextStep.URGENT_2_WEEKS), (URGENT, CALM, NextStep.URGENT_2_WEEKS), (CALM, CALM, NextStep.WATCH)],
-)
-def test_answer_with_artefacts_painted_over_can_only_raise_the_urgency(shown, painted, expected):
-    step, reasons = decide_next_step(
-        answers=ALL_NO,
-        metadata=ADULT,
-        image_type=ImageType.DERMOSCOPIC,
-        status=Status.ANSWERED,
-        prediction=shown,
-        prediction_without_metadata=shown,
-        prediction_without_artefacts=painted,
-    )
-
-    assert step is expected
-    assert (ARTEFACTS_CHANGE_STEP in reasons) is (shown is not painted)

