@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dermascan_core.domain import Answers, ImageType, Metadata, Screening
+from dermascan_core.domain import Answers, ImageType, Metadata, PhotoScreening, Screening, Status
 from dermascan_core.errors import DermaScanError, MetadataError
 from dermascan_core.imaging.examples import EXAMPLES, Example, example_png
 from dermascan_core.services import models
 from dermascan_core.services.intake import take_in
 from dermascan_core.services.screening import screen_lesion
+from dermascan_core.triage.refusals import asks_for_retake
 from dermascan_core.triage.wording import Voice
 from pages._ui import case as cases
 from pages._ui import explain, form, photos, result
@@ -50,6 +51,7 @@ def _ask(case: Case, voice: Voice) -> None:
     photos.ask_photos(case)
     if case.example_title:
         _show_example_mark(case)
+    photos.show_given_up(case, answers, voice)
     photos.show_photos(case)
 
     st.header("3. About the person")
@@ -135,6 +137,7 @@ def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metad
         steps = tuple(case.form.get(form.STEPS_KEY, ()))
         photos_now = tuple(case.photos)
         crops = [case.hand_crops.get(photo.sha256) for photo in photos_now]
+        refused_before = case.refused - {photo.sha256 for photo in photos_now}
 
         def screen(used: tuple[str, ...]) -> Screening:
             return screen_lesion(
@@ -146,15 +149,22 @@ def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metad
                 crops=crops,
                 steps=used,
                 explain=not used,
+                repeat=not used,
+                n_refused_before=len(refused_before),
                 on_stage=on_stage,
             )
 
         screening, with_steps = screen(()), screen(steps) if steps else None
-                repeat=not used,
-                n_refused_before=len(refused_before),
+        case.refused |= {
+            intake.sha256 for intake, photo in zip(photos_now, screening.photos, strict=True) if _is_refused(photo)
+        }
         case.screening, case.screening_with_steps = screening, with_steps
         case.screened_photos, case.screened_by = photos_now, predictor.manifest
         status.update(label="Done", state="complete")
+
+
+def _is_refused(photo: PhotoScreening) -> bool:
+    return photo.status is Status.REFUSED and photo.reason is not None and asks_for_retake(photo.reason)
 
 
 def _show_result(case: Case, voice: Voice) -> None:

@@ -44,6 +44,12 @@ class Intake:
     quality: QualityReport | None = None
     refusal: Reason | None = None
 
+    @property
+    def refused_for(self) -> Reason | None:
+        """Why it can already be said to get no class: it cannot be decoded, or its quality fails; None otherwise."""
+        failures = () if self.quality is None else self.quality.failures
+        return self.refusal or next(iter(failures), None)
+
 
 def take_in(name: str, data: bytes) -> Intake:
     """Decode a photo once and keep what a person needs to see of it. Never raises for a bad photo."""

@@ -19,6 +19,7 @@ import streamlit as st
 from dermascan_core.domain import CropBox, Screening
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.services.intake import Intake
+from dermascan_core.triage.refusals import MAX_REFUSALS
 
 MAX_PHOTOS = 6
 KEPT_FOR_S = 1800.0
@@ -46,6 +47,7 @@ class Case:
         is_editing: Whether the questions are shown rather than the result.
         example_title: Title of the generated picture in use; empty for a person's own photos.
         n_uploads: How often the uploader was emptied; part of its key.
+        refused: sha256 of each photo that was refused and could be taken better, also of those removed since.
     """
 
     photos: list[Intake] = field(default_factory=list)
@@ -59,6 +61,12 @@ class Case:
     is_editing: bool = True
     example_title: str = ""
     n_uploads: int = 0
+    refused: set[str] = field(default_factory=set)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether photos were refused so often, and none was usable, that no other one is asked for."""
+        return len(self.refused) >= MAX_REFUSALS and all(photo.sha256 in self.refused for photo in self.photos)
 
     @property
     def size_bytes(self) -> int:
@@ -73,7 +81,13 @@ class Case:
 
     def copy(self) -> Case:
         """Return a case of its own with the same photos: what one tab changes, another does not show."""
-        return replace(self, photos=list(self.photos), hand_crops=dict(self.hand_crops), form=dict(self.form))
+        return replace(
+            self,
+            photos=list(self.photos),
+            hand_crops=dict(self.hand_crops),
+            form=dict(self.form),
+            refused=set(self.refused),
+        )
 
 
 class CaseStore:

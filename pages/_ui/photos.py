@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dermascan_core.domain import CropBox, ImageType
+from dermascan_core.domain import Answers, CropBox, ImageType, Metadata
 from dermascan_core.imaging.decode import MAX_SIZE_BYTES
 from dermascan_core.services.intake import (
     CropShares,
@@ -18,8 +18,10 @@ from dermascan_core.services.intake import (
     shares_of_crop,
     take_in,
 )
+from dermascan_core.triage.refusals import asks_for_retake, given_up_words, retake_words
+from dermascan_core.triage.wording import Voice
 
-from . import camera
+from . import camera, size
 from .case import MAX_PHOTOS, Case, forget_deleted
 from .form import IMAGE_TYPE_KEY
 from .frame import as_plain_text
@@ -51,7 +53,7 @@ def ask_photos(case: Case) -> None:
         st.info(f"{MAX_PHOTOS} photos of one spot are enough. Remove one to add another.")
         return
     uploads = st.file_uploader(
-        "Photo of the spot" if not case.photos else "Another photo of the same spot (optional)",
+        _upload_label(case),
         type=list(PHOTO_TYPES),
         accept_multiple_files=True,
         max_upload_size=MAX_SIZE_BYTES // 2**20,
@@ -66,6 +68,12 @@ def ask_photos(case: Case) -> None:
         _add_photos(case, received, n_free=n_free)
         _forget_uploads([upload.file_id for upload in uploads])
         st.rerun()
+
+
+def _upload_label(case: Case) -> str:
+    if case.is_given_up:
+        return "Another photo, only if you want to (optional)"
+    return "Another photo of the same spot (optional)" if case.photos else "Photo of the spot"
 
 
 def _forget_uploads(file_ids: list[str]) -> None:
@@ -87,7 +95,9 @@ def _add_photos(case: Case, pictures: list[tuple[str, bytes]], *, n_free: int) -
     if case.example_title:
         # A person's own photo must never be judged with the made-up age and answers of an example.
         case.photos, case.example_title, case.form, case.is_form_replaced = [], "", {}, True
+        case.refused = set()
     case.photos += taken_in
+    case.refused |= {photo.sha256 for photo in taken_in if (reason := photo.refused_for) and asks_for_retake(reason)}
     if len(new) > n_free:
         st.toast(f"Only {MAX_PHOTOS} photos of one spot are used. The others were left out.")
     case.n_uploads += 1
@@ -114,7 +124,7 @@ def show_photos(case: Case) -> None:
 def _show_photo(case: Case, photo: Intake, index: int) -> None:
     if photo.crop is None or photo.quality is None:
         st.markdown(f"**{as_plain_text(photo.name)}**")
-        st.error(f"This photo cannot be used. {photo.refusal.sentence if photo.refusal else ''}")
+        st.error(_refusal_words(case, photo))
         _offer_removal(case, photo, index)
         return
     crop = case.hand_crops.get(photo.sha256, photo.crop)
@@ -122,7 +132,7 @@ def _show_photo(case: Case, photo: Intake, index: int) -> None:
     with notes:
         st.markdown(f"**{as_plain_text(photo.name)}**")
         if photo.quality.failures:
-            st.error(f"{photo.quality.failures[0].sentence} Without a better photo no class is shown.")
+            st.error(_refusal_words(case, photo))
         else:
             for warning in photo.quality.warnings:
                 st.warning(warning.sentence)
@@ -133,6 +143,21 @@ def _show_photo(case: Case, photo: Intake, index: int) -> None:
         _offer_removal(case, photo, index)
     with picture:
         st.image(preview_with_crop(photo, crop), caption=_crop_caption(crop), width="stretch")
+    if photo.refused_for is None:
+        size.offer_size(case, photo)
+
+
+def _refusal_words(case: Case, photo: Intake) -> str:
+    if photo.refused_for is None:
+        return "This photo cannot be used."
+    closing = "This photo gets no class." if case.is_given_up else "Without a better photo no class is shown."
+    return retake_words(photo.refused_for, closing=closing, is_given_up=case.is_given_up)
+
+
+def show_given_up(case: Case, answers: Answers, voice: Voice) -> None:
+    """Say what to do instead of a third photo, where the photos so far were refused."""
+    if case.is_given_up:
+        st.warning(given_up_words(answers, Metadata(), voice), icon=":material/stethoscope:")
 
 
 def _crop_caption(crop: CropBox) -> str:

@@ -13,6 +13,7 @@ from dermascan_core.reports.export import screening_to_csv, screening_to_json
 from dermascan_core.services.intake import Intake, preview_with_crop
 from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
 from dermascan_core.triage.policy import seven_point_score
+from dermascan_core.triage.refusals import asks_for_retake, is_given_up, retake_words
 from dermascan_core.triage.rules import UNTESTED_SKIN_TYPES
 from dermascan_core.triage.wording import (
     BARS_CAPTION,
@@ -27,7 +28,6 @@ from dermascan_core.triage.wording import (
     not_checked,
     phone_rate_words,
     phone_words,
-    refusal_text,
     step_text,
     step_title,
     tested_on,
@@ -109,12 +109,10 @@ def show_photo_result(screening: Screening, index: int, *, intake: Intake, manif
     st.subheader(title)
     st.caption(as_plain_text(photo.name))
     if photo.prediction is None:
-        st.error(refusal_text(photo.reason) if photo.reason else "Not assessed.", icon=":material/no_photography:")
+        _show_refusal(screening, photo)
         if intake.preview_jpeg:
             with st.container(key=f"photo-refused-{index}"):
                 st.image(intake.preview_jpeg, width=240)
-        if photo.quality is None or not photo.quality.is_usable:
-            st.markdown("Add a better photo under *Change photos or answers*. *Know your skin* shows how to take one.")
         return
     _show_marks(screening, photo)
     is_greyed = photo.status is Status.UNSURE
@@ -140,6 +138,18 @@ def show_photo_result(screening: Screening, index: int, *, intake: Intake, manif
     show_evidence(screening, index, voice)
     show_heat_map(screening, index, voice=voice)
     show_skin_tone(screening, intake, manifest=manifest, voice=voice)
+    show_similar(screening, index, manifest=manifest, voice=voice)
+
+
+def _show_refusal(screening: Screening, photo: PhotoScreening) -> None:
+    if photo.reason is None:
+        st.error("Not assessed.", icon=":material/no_photography:")
+        return
+    given_up = is_given_up(screening)
+    closing = "This photo could not be assessed. Do not use this as reassurance."
+    st.error(retake_words(photo.reason, closing=closing, is_given_up=given_up), icon=":material/no_photography:")
+    if not given_up and asks_for_retake(photo.reason):
+        st.markdown("Add a better photo under *Change photos or answers*. *Know your skin* shows how to take one.")
 
 
 def _show_marks(screening: Screening, photo: PhotoScreening) -> None:

@@ -155,7 +155,7 @@ def test_black_photo_gets_no_class_and_says_how_to_retake_it(open_page: OpenPage
 
     assert ranked(page) == []
     assert len(page.get("plotly_chart")) == 0
-    assert "too dark to judge. Turn on a lamp or go to a window, and take it again." in seen(page)
+    assert "**First: turn on a lamp or go to a window, and take it again.**\n\nThe photo is too dark" in seen(page)
     assert "Do not use this as reassurance." in seen(page)
 
 
@@ -165,7 +165,8 @@ def test_file_that_is_no_photo_is_refused_with_a_sentence(data: bytes, open_page
 
     assert not page.exception
     assert len(page.error) == 1
-    assert page.error[0].value.startswith("This photo cannot be used. ")
+    assert page.error[0].value.startswith("**First: ")
+    assert page.error[0].value.endswith("Without a better photo no class is shown.")
 
 
 def test_unsure_answer_is_greyed_but_shown(open_page: OpenPage, fake_model: FakePredictor) -> None:
