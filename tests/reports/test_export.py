@@ -106,6 +106,7 @@ def test_screen_columns_are_the_contract_s():
         "model_sha256",
         "elapsed_ms",
         "image_type",
+        "changed_answers",
     )
 
 
@@ -150,6 +151,7 @@ def test_answered_row_holds_shares_set_and_step():
         "model_sha256": "ab" * 32,
         "elapsed_ms": "123.5",
         "image_type": "dermoscopic",
+        "changed_answers": "",
     }
 
 
