@@ -7,6 +7,7 @@ import pytest
 from dermascan_core.domain import NextStep
 from dermascan_core.imaging.examples import EXAMPLES
 from dermascan_core.services import models
+from dermascan_core.triage import wording
 from dermascan_core.triage.wording import (
     BARS_CAPTION,
     HEAT_MAP_CAPTION,
@@ -17,7 +18,6 @@ from dermascan_core.triage.wording import (
     phone_rate_words,
     phone_words,
     step_title,
-    tested_on,
 )
 from pages._ui import measures
 from tests.fakes import FakePredictor, fake_photo, phone_manifest, photo_bytes
@@ -70,7 +70,7 @@ def test_result_shows_step_bars_chart_and_limits_in_both_voices_without_a_click(
     assert len(ranked(page)) == 7
     assert all("%" in line for line in ranked(page))
     assert BARS_CAPTION in text
-    assert tested_on(None) in text
+    assert wording.tested_on(None) in text
     assert len(page.get("plotly_chart")) == 1
     assert HEAT_MAP_CAPTION in captions(page)
     assert "Model dermascan" in text
@@ -213,7 +213,7 @@ def test_phone_photo_says_on_how_many_such_photos_the_model_was_measured(
 
     check(add_photo(page, "a.jpg", jpeg(PALE)))
 
-    for words in (phone_words(measured), phone_rate_words(measured), tested_on(measured)):
+    for words in (phone_words(measured), phone_rate_words(measured), wording.tested_on(measured)):
         assert words in seen(page)
     assert "not tested on phone photos" not in seen(page).lower()
     assert NO_FIGURES not in seen(page)
