@@ -172,6 +172,29 @@ def release(
     _say_measures(manifest.metrics)
 
 
+@app.command(epilog=example("publish dermascan --data ham10000 --external isic_uda1 --card docs/model-card.md"))
+def publish(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A released model; see: models.")],
+    data: Annotated[
+        list[Path], typer.Option("--data", metavar="DIR", help="The data set that it was trained on; repeatable.")
+    ],
+    weights_dir: Annotated[
+        Path | None, typer.Option("--weights-dir", metavar="DIR", help="Where the model lies; default: weights/.")
+    ] = None,
+    card: Annotated[Path | None, typer.Option("--card", metavar="FILE", help="Also write the model card.")] = None,
+    external: Annotated[list[Path] | None, typer.Option(help="Another archive to measure too; repeatable.")] = None,
+) -> None:
+    """Measure a released model again and write all that ships beside it: gate, evaluations, similar photos, model card."""
+    from ..services.models import WEIGHTS_DIR, load_model_manifest
+    from ..training.publish import publish_release
+
+    to = weights_dir or WEIGHTS_DIR
+    load_model_manifest(name, to)
+    with stages() as show:
+        manifest = publish_release(name, data=data, weights_dir=to, card=card, external=external, on_progress=show)
+    _say_measures(manifest.metrics)
+
+
 def _say_measures(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
     from ..evaluation.summary import summary_lines
 

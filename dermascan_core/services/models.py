@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import EngineError, WeightsError
 from ..model.manifest import Manifest, load_manifest
 from ..model.predictor import EnginePredictor, Predictor
+from ..trust.gate import gate_file, read_gate
 
 WEIGHTS_DIR = Path(os.environ.get("DERMASCAN_WEIGHTS", Path(__file__).resolve().parents[2] / "weights"))
 DEFAULT_MODEL = "dermascan"
@@ -46,16 +47,26 @@ def load_model_manifest(name: str = DEFAULT_MODEL, weights_dir: Path | None = No
     return load_manifest(path)
 
 
-def load_predictor(name: str = DEFAULT_MODEL, engine: str = "keras", *, weights_dir: Path | None = None) -> Predictor:
+def load_predictor(
+    name: str = DEFAULT_MODEL, engine: str = "keras", *, weights_dir: Path | None = None, with_gate: bool = True
+) -> Predictor:
     """Load a model and warm it up; takes seconds, so callers keep what they get.
 
+    Args:
+        name: Of the model.
+        engine: One of ``ENGINES``.
+        weights_dir: Folder of the weights; None for the one that ships.
+        with_gate: Whether it also judges if it knows such photos; without, to fit that gate anew.
+
     Raises:
-        WeightsError: If the weights are missing, altered, or disagree with their manifest.
+        WeightsError: If the weights or their gate are missing, altered, or disagree with the manifest.
         EngineError: If the engine is not known.
     """
     if engine not in ENGINES:
         raise EngineError(f"Expected one of the engines {', '.join(ENGINES)}. Received '{engine}'.")
     manifest = load_model_manifest(name, weights_dir)
+    weights = weights_file(manifest, weights_dir)
+    gate = read_gate(gate_file(weights), sha256=manifest.sha256) if with_gate else None
     from ..model.keras_engine import KerasEngine
 
-    return EnginePredictor(manifest, KerasEngine.load(manifest, weights_file(manifest, weights_dir)))
+    return EnginePredictor(manifest, KerasEngine.load(manifest, weights), gate=gate)

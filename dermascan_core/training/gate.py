@@ -47,7 +47,7 @@ N_COORDINATES = 48
 _N_TRAINING, _N_VALIDATION, _N_EACH_FAMILY, _N_SPOILT = 1600, 800, 40, 60
 _REFUSED_SHARE = 0.005  # of the validation fold's photos, by each of the two limits
 _SHRINKAGE = 0.1
-_LEAST_OTHER = 0.8  # no photo is refused as another picture on less than this, whatever its fold would allow
+_LEAST_OTHER = 0.5  # no photo is refused as another picture on less than this, whatever its fold would allow
 _PENALTY = 10.0
 
 

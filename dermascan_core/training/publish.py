@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ..domain import ImageType
+from ..errors import WeightsError
 from ..evaluation.evaluate import METRICS_FILE, evaluate_photos
 from ..model.keras_engine import KerasEngine
 from ..model.manifest import Manifest, load_manifest, save_manifest
 from ..model.predictor import EnginePredictor
 from ..tables import find_photos, read_labels
+from ..trust.gate import gate_file, read_gate
 from .case_index import build_cases
 from .data import load_dataset
+from .gate import make_gate
 from .model_card import render_model_card
 
 # Name -> (whether photos of a phone, whether told age, sex and site). Never pooled over both types.
@@ -44,7 +47,8 @@ def publish_release(
     """Evaluate a released model with and without metadata, and write the figures where people read them.
 
     Writes ``<name>.evaluation/test`` and ``test-no-metadata`` in the weights folder (photos of phones apart, where the
-    data set has some), the same figures into the manifest, the model card, and the index of similar labelled photos.
+    data set has some), the same figures into the manifest, the model card, the gate where the weights have none of their
+    own yet, and the index of similar labelled photos.
 
     Args:
         name: Of the model in ``weights_dir``.
@@ -60,7 +64,7 @@ def publish_release(
     """
     path = weights_dir / f"{name}.json"
     manifest = load_manifest(path)
-    predictor = EnginePredictor(manifest, KerasEngine.load(manifest, weights_dir / f"{name}.keras"))
+    predictor = _with_gate(manifest, weights_dir / f"{name}.keras", data=data, on_progress=on_progress)
     dataset = load_dataset(data)
     # Rows without a photo are evaluated too: ``evaluate`` counts them as missing instead of passing them over.
     photos = [*dataset.part(split="test"), *(p for p in dataset.missing if p.split == "test")]
@@ -96,6 +100,24 @@ def publish_release(
     has_test = bool(dataset.part(split="test"))
     build_cases(predictor, dataset, weights_dir=weights_dir, measure_test=has_test, on_progress=on_progress)
     return manifest
+
+
+def _with_gate(
+    manifest: Manifest,
+    weights: Path,
+    *,
+    data: Path | Sequence[Path],
+    on_progress: Callable[[str, int, int], None],
+) -> EnginePredictor:
+    """Return the model with its gate: the one that lies beside these weights, or one that is fitted now."""
+    engine = KerasEngine.load(manifest, weights)
+    try:
+        gate = read_gate(gate_file(weights), sha256=manifest.sha256)
+    except WeightsError:  # of the weights that these replace
+        gate = None
+    if gate is None:
+        gate = make_gate(EnginePredictor(manifest, engine), data=data, weights=weights, on_progress=on_progress)
+    return EnginePredictor(manifest, engine, gate=gate)
 
 
 def _without_curves(metrics: Mapping[str, Any]) -> dict[str, Any]:

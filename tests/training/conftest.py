@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dermascan_core.training import gate
 from tests.fakes import fake_photo
 
 COLOURS = {"nv": (120, 70, 50), "mel": (40, 25, 30), "bcc": (215, 110, 110), "bkl": (170, 130, 80)}
@@ -95,3 +96,13 @@ def build_tiny_backbone(name: str, *, input_px: int, weights: Any = None) -> Any
     x = layers.ReLU(name="tiny_relu")(x)
     x = layers.DepthwiseConv2D(3, strides=2, name="tiny_depthwise")(x)
     return keras.Model(image, x)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_pictures_fit_a_gate():
+    """A gate in tests is fitted on a handful of drawn pictures: their number is not what is tested."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(gate, "_N_EACH_FAMILY", 2)
+    patch.setattr(gate, "_N_SPOILT", 2)
+    yield
+    patch.undo()

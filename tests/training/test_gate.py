@@ -83,7 +83,7 @@ def test_limits_of_a_kind_with_few_photos_reach_beyond_the_furthest():
 
     furthest = max(gate.judge(one, ImageType.CLINICAL).distance for one in few.features)
     assert distance.tolist() == [np.inf, pytest.approx(1.25 * furthest)]
-    assert (other >= 0.8).all()
+    assert (other >= 0.5).all()
 
 
 def test_families_that_fit_and_that_score_are_both_there():

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dermascan_core import cli
+from dermascan_core.model.manifest import save_manifest
 from dermascan_core.training import cross_validate, fold_answers, rebuild
 from dermascan_core.training import data as training_data
 from tests.fakes import fake_manifest
@@ -141,3 +142,29 @@ def test_rebuild_says_what_it_takes(arguments, message, tmp_path):
 
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_publish_measures_a_release_that_is_there(monkeypatch, tmp_path):
+    asked = {}
+
+    def publish_release(name, **options):
+        asked.update(options, name=name)
+        return fake_manifest(name=name, metrics={"test": {"summary": {"macro_auc": {"value": 0.9, "low": 0.8, "high": 1.0}}}})
+
+    monkeypatch.setattr("dermascan_core.training.publish.publish_release", publish_release)
+    save_manifest(fake_manifest(name="own"), tmp_path / "own.json")
+
+    done = CliRunner().invoke(cli.app, ["publish", "own", "--data", "ham", "--weights-dir", str(tmp_path)])
+
+    assert done.exit_code == 0, done.output
+    assert "On test:\n  macro AUC: 0.9000 (0.8000 to 1.0000)" in done.output
+    assert (asked["name"], asked["data"], asked["weights_dir"]) == ("own", [Path("ham")], tmp_path)
+
+
+def test_publish_of_a_model_that_is_not_there_names_those_that_are(tmp_path):
+    save_manifest(fake_manifest(name="own"), tmp_path / "own.json")
+
+    done = CliRunner().invoke(cli.app, ["publish", "other", "--data", "ham", "--weights-dir", str(tmp_path)])
+
+    assert done.exit_code == 1
+    assert "own. Received 'other'." in done.output
