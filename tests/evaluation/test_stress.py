@@ -70,7 +70,8 @@ def test_intervals_are_paired_so_that_photos_lost_either_way_do_not_widen_them()
     (blur,) = [row for row in _build(always_half)["stresses"] if row["name"] == "blur"]
 
     # Unpaired, the share of two halves would wander by a third; the same photos are right and wrong both times.
-    assert blur["measures"]["accuracy_kept"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    # Photo by photo alike in every resample: paired, or the interval would be wide. No width claims nothing.
+    assert blur["measures"]["accuracy_kept"] == {"value": 1.0, "low": None, "high": None}
     assert blur["measures"]["accuracy"]["low"] < 0.5
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def test_each_view_opens_with_its_meaning_or_says_what_fills_it(open_page: OpenP
 
 @pytest.mark.usefixtures("with_files")
 def test_sheet_of_sample_answers_is_drawn_at_the_button_for_the_person_at_the_machine(
-    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: OpenPage, metrics: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pages._ui.measured_mistakes.is_local_visit", lambda: True)
     rows = [result("wrong", "nv", {"mel": 0.8})]
@@ -123,20 +124,21 @@ def test_sheet_of_sample_answers_is_drawn_at_the_button_for_the_person_at_the_ma
     (folder / "predictions.csv").write_text(predictions_csv(rows, CODES), encoding="utf-8")
     photos = tmp_path / "photos"
     photos.mkdir()
-    (photos / "wrong.jpg").write_bytes(photo_bytes(fake_photo()))
-    (photos / "photo_1.jpg").write_bytes(photo_bytes(fake_photo()))  # the gallery's
+    for name in ("wrong", metrics["confident_mistakes"][0]["image_id"]):  # the sheet's, and the gallery's
+        (photos / f"{name}.jpg").write_bytes(photo_bytes(fake_photo()))
     page = open_page("performance")
     page.segmented_control(key="view").set_value("mistakes").run()
     page.text_input(key="photo_folder").set_value(str(photos)).run()
-    assert page.error == []
-    n_before = len(page.get("imgs"))
+    assert [error.value for error in page.error] == []
+    n_before = len(page.get("image"))
 
     page.segmented_control(key="sheet").set_value("mistakes").run()
     page.button(key="draw_sheet").click().run()
 
     assert not page.exception
-    assert len(page.get("imgs")) == n_before + 1
-    assert [button.label for button in page.get("download_button")] == ["Download the sheet (PNG)"]
+    assert [error.value for error in page.error] == []
+    assert len(page.get("image")) == n_before + 1
+    assert "Download the sheet (PNG)" in [button.label for button in page.get("download_button")]
     assert "The photos keep their licence: share the sheet only as it allows." in seen(page)
 
 
