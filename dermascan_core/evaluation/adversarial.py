@@ -54,7 +54,7 @@ def fgsm(square: Square, gradient: Gradient, *, strength: int) -> Square:
     Reference: Goodfellow et al. (2015), https://arxiv.org/abs/1412.6572
     """
     moved = square + strength * np.sign(gradient(square.astype(np.float32)))
-    return np.clip(np.round(moved), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(moved), 0, 255), np.uint8)
 
 
 def pgd(square: Square, gradient: Gradient, *, strength: int, n_steps: int = N_STEPS) -> Square:
@@ -63,11 +63,11 @@ def pgd(square: Square, gradient: Gradient, *, strength: int, n_steps: int = N_S
     Reference: Madry et al. (2018), https://arxiv.org/abs/1706.06083
     """
     start = square.astype(np.float32)
-    moved, step = start.copy(), max(strength / 3, 0.5)
+    moved, step = start.copy(), np.float32(max(strength / 3, 0.5))
     for _ in range(n_steps):
-        moved = moved + step * np.sign(gradient(moved))
-        moved = np.clip(np.clip(moved, start - strength, start + strength), 0, 255)
-    return np.round(moved).astype(np.uint8)
+        further = moved + step * np.sign(gradient(moved))
+        moved = np.asarray(np.clip(np.clip(further, start - strength, start + strength), 0, 255), np.float32)
+    return np.asarray(np.round(moved), np.uint8)
 
 
 ATTACKS: Mapping[str, Callable[..., Square]] = {"fgsm": fgsm, "pgd": pgd}

@@ -11,6 +11,7 @@ import io
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -119,11 +120,10 @@ def gate_file(weights: Path) -> Path:
 
 def gate_bytes(gate: Gate) -> bytes:
     """Return a gate as an ``.npz`` file, in float32."""
-    arrays = {f.name: getattr(gate, f.name) for f in fields(Gate)}
+    arrays: dict[str, Any] = {f.name: np.asarray(getattr(gate, f.name)) for f in fields(Gate)}
+    numbers = {name: array.astype(np.float32) for name, array in arrays.items() if name != "sha256"}
     buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, **{n: np.array(v) if isinstance(v, str) else np.asarray(v, np.float32) for n, v in arrays.items()}
-    )
+    np.savez_compressed(buffer, **(arrays | numbers))
     return buffer.getvalue()
 
 
@@ -138,7 +138,8 @@ def read_gate(path: Path, *, sha256: str) -> Gate | None:
     try:
         # From memory: numpy leaves a file open that is no archive.
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
-            gate = Gate(**{f.name: str(stored[f.name]) if f.name == "sha256" else stored[f.name] for f in fields(Gate)})
+            values: dict[str, Any] = {f.name: stored[f.name] for f in fields(Gate)}
+            gate = Gate(**(values | {"sha256": str(values["sha256"])}))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsError(
             f"Expected the gate of the model in '{path.name}'. It cannot be read: {error}. Restore it from the release."
