@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dermascan_core.domain import ImageType, Metadata
-from dermascan_core.errors import DermaScanError
+from dermascan_core.errors import DermaScanError, WeightsError
 from dermascan_core.imaging.decode import MAX_SIZE_BYTES
 from dermascan_core.services.mole_comparison import MAX_MOLES, MIN_MOLES, MoleComparison, compare_moles, comparison_csv
 from dermascan_core.services.performance import load_ugly_duckling
@@ -136,13 +136,21 @@ def _show(compared: _Compared, voice: Voice) -> None:
         key="download_moles",
         icon=":material/download:",
     )
-    measured_moles.show_in_short(load_ugly_duckling(compared.model_name))
+    measured_moles.show_in_short(_measured(compared.model_name))
     link_page("pages/performance.py", "How it was measured", icon=":material/monitoring:")
     first = comparison.moles[0].screening
     st.caption(
         f"Model {as_plain_text(first.model)}, engine {first.engine}, weights {first.model_sha256[:12]}, "
         f"program {as_plain_text(first.app_version)}"
     )
+
+
+def _measured(model_name: str) -> dict[str, Any] | None:
+    """What was measured of the model; None also where the file is of other weights, which Model performance tells in full."""
+    try:
+        return load_ugly_duckling(model_name)
+    except WeightsError:
+        return None
 
 
 def _offer_deletion() -> None:

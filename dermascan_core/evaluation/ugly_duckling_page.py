@@ -51,14 +51,15 @@ def render_page(measured: Mapping[str, Any]) -> str:
         f"would refuse {data['n_refused']} of the photos ({data['n_refused_melanoma']} melanomas); they are ranked here, "
         f"where the page would list them as not judged. In {data['n_without_lesion']} photos no lesion stood out, so only "
         "the pictures were compared. "
-        f"Model {model['name']} {model['version']}, {model['n_views']} views, weights {str(model['sha256'])[:12]}, "
+        f"Model {model['name']} {model['version']}, views averaged {model['n_views']}, weights {str(model['sha256'])[:12]}, "
         + ("told age, sex and place." if data["use_metadata"] else "told nothing about the person."),
         "## How it ranks",
-        "Fixed before any melanoma was looked at:",
+        "Fixed before any melanoma was looked at, but for one thing: of three moles each was compared with both others at first, "
+        "which made all three equal; it is compared with the nearer one since.",
         "- **ugly duckling**: the network's embedding of each photo, and ten traits of the lesion (lightness, redness and "
         "yellowness, the same against the skin around it, variety of colours, size in the photo, asymmetry, border). Traits "
         "become robust z-scores within the person (median and median absolute deviation). The local outlier factor of both "
-        "together, half and half, ranks; half of the person's moles are the neighbours, 2 to 10.\n"
+        "together, half and half, ranks; half of the person's moles are the neighbours, 1 to 10.\n"
         "- **network alone**: `p_malignant`, or `p_mel`.\n"
         "- **both**: the mean of the ranks by ugly duckling and by `p_malignant`.",
         "A melanoma's place is among its owner's other lesions, known cancers left out: 0 is the first, 1 the last, so 1 less the mean "

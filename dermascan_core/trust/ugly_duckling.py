@@ -71,12 +71,14 @@ def find_odd_one_out(
 
 
 def default_neighbours(n_moles: int) -> int:
-    """Return with how many neighbours each mole is compared: half of the moles, 2 to 10.
+    """Return with how many neighbours each mole is compared: half of the moles, 1 to 10.
+
+    Of three moles one, not two: where all the others are neighbours, every mole has a factor of 1.
 
     >>> default_neighbours(3), default_neighbours(12), default_neighbours(30)
-    (2, 6, 10)
+    (1, 6, 10)
     """
-    return min(MAX_NEIGHBOURS, max(2, n_moles // 2))
+    return min(MAX_NEIGHBOURS, max(1, n_moles // 2))
 
 
 def robust_z_scores(features: npt.ArrayLike, *, floors: npt.ArrayLike = 0.0) -> Array:

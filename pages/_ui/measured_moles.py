@@ -130,7 +130,7 @@ def _show_limits(measured: Mapping[str, Any]) -> None:
         f"One photo a mole, dermoscopic, squashed to squares by the archive, which disturbs size, symmetry and border. The "
         f"quality gate would refuse {data['n_refused']} of the {data['n_lesions']} photos ({data['n_refused_melanoma']} "
         f"melanomas); they are ranked here. Nothing is known of phone photos or of brown or black skin. "
-        f"{measured['model']['n_views']} views a photo. The rules were fixed before any melanoma was looked at."
+        f"{measured['model']['n_views']} views a photo. The rules were fixed before any melanoma was looked at, but for the neighbours of three moles."
     )
 
 

@@ -152,6 +152,16 @@ def test_measured_figures_stand_beside_a_comparison(
     assert "Measured on 1 people with 1 melanomas among 10 lesions: the comparison put 100 of 100" in seen(page)
 
 
+def test_figures_of_other_weights_are_not_shown_and_stop_nothing(open_page: OpenPage, tmp_path: Path) -> None:
+    write_measured(tmp_path, "1" * 64)
+    (tmp_path / f"{models.DEFAULT_MODEL}.json").write_text("{}", encoding="utf-8")
+
+    page = compared(open_page)
+
+    assert "How often the odd one out is a melanoma was not measured for this model." in seen(page)
+    assert page.button(key="delete_moles")
+
+
 def test_performance_page_shows_what_was_measured(
     open_page: OpenPage, fake_model: FakePredictor, tmp_path: Path
 ) -> None:

@@ -141,5 +141,12 @@ def test_two_moles_cannot_be_compared() -> None:
         find_odd_one_out(np.eye(2), np.zeros((2, 1)), floors=[0], families=("size",))
 
 
-def test_default_neighbours_leave_at_least_one_mole_out_of_them() -> None:
-    assert all(2 <= default_neighbours(n) < n for n in range(3, 31))
+def test_default_neighbours_are_never_all_the_others() -> None:
+    assert all(1 <= default_neighbours(n) < n - 1 for n in range(3, 31))
+
+
+def test_odd_one_of_three_moles_is_found() -> None:
+    odd = find_odd_one_out([[1, 0], [1, 0.1], [0, 1]], np.full((3, 1), UNKNOWN), floors=[1.0], families=("size",))
+
+    assert odd.ranks.tolist().index(1) == 2
+    assert odd.outlier_factor[2] > 1.5
