@@ -91,6 +91,10 @@ def _compare(
         st.error("Add photos and say what took them, then compare them.")
         return
     bar = st.progress(0.0, text="Getting the model ready")
+
+    def show_progress(done: int, total: int) -> None:
+        bar.progress(done / total, text=f"{done} of {total} photos")
+
     try:
         predictor = get_predictor(model_name)
         comparison = compare_moles(
@@ -98,7 +102,7 @@ def _compare(
             image_type=image_type,
             predictor=predictor,
             metadata=metadata,
-            on_progress=lambda done, total: bar.progress(done / total, text=f"{done} of {total} photos"),
+            on_progress=show_progress,
         )
     except DermaScanError as error:
         st.error(str(error))
