@@ -122,6 +122,6 @@ def _gradient_at_size(
     own_px, side = copied.inputs[0].shape[1], image.shape[0]
     if own_px == side:
         return guided_gradient(copied, image, metadata, class_index)
-    seen = np.asarray(cv2.resize(image, (own_px, own_px), interpolation=cv2.INTER_LINEAR))
+    seen = np.asarray(cv2.resize(image, (own_px, own_px), interpolation=cv2.INTER_LINEAR), np.float32)
     gradient = guided_gradient(copied, seen, metadata, class_index)
     return np.asarray(cv2.resize(gradient.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR))

@@ -164,7 +164,7 @@ def metadata_effect_words(effects: Mapping[str, float]) -> str:
     >>> metadata_effect_words({"age_approx": 0.123, "sex": -0.002})
     'Telling the model the age raised the share of cancer or pre-cancer by 12 points; the sex hardly changed it.'
     """
-    parts = []
+    parts: list[str] = []
     for name, effect in sorted(effects.items(), key=lambda pair: -abs(pair[1])):
         what = "it" if parts else "the share of cancer or pre-cancer"
         said = f"the {field_words(name)}"

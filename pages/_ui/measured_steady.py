@@ -37,7 +37,9 @@ def show_steadiness(measured: Mapping[str, Any] | None, name: str, voice: Voice)
         f"An answer that changes more than **{limit['value']}** times is called unsure: "
         f"{measures.of_100(of_limit['made_unsure']['value'])} of 100 answered photos. The rule: {limit['rule']}."
     )
-    rows = [(row, row["measures"]["accuracy"]) for row in measured["rows"] if row["n"] and "accuracy" in row["measures"]]
+    rows = [
+        (row, row["measures"]["accuracy"]) for row in measured["rows"] if row["n"] and "accuracy" in row["measures"]
+    ]
     if rows:
         show_chart(
             interval_chart(
