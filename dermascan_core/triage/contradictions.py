@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..domain import Answers, Metadata
-from .rules import LARGE_DIAMETER_MM
+from .checklist import LARGE_DIAMETER_MM
 
 CAREFUL_READING = "The more careful answer counts."
 # Sites that have no nail, and sites that have no mucosa: "yes, under a nail" about the back is a slip of the finger.

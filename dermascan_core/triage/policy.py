@@ -21,60 +21,20 @@ from ..domain import (
     most_urgent,
 )
 from ..taxonomy import HAM_MALIGNANT
+from .checklist import SEVEN_POINT_URGENT, is_large, seven_point_score
 from .contradictions import contradictions
 from .rules import (
     ARTEFACTS_CHANGE_STEP,
-    LARGE_DIAMETER_MM,
     METADATA_CHANGES_STEP,
     MIN_AGE_YEARS,
     PHONE_CALM_SENSITIVITY,
     RULES,
-    SEVEN_POINT_URGENT,
-    SEVEN_POINT_WEIGHTS,
     UNTESTED_SKIN_TYPES,
 )
 
 _WARNINGS_THAT_BAR_CALM = ("no_lesion", "few_pixels", "several_lesions", "lesion_at_edge", "looks_clinical")
 # Worth naming only where they are what stands between the person and the calmest words.
 _OPEN = ("questions_open", "age_open", "skin_type_open")
-
-
-def seven_point_features(answers: Answers, metadata: Metadata) -> tuple[str, ...]:
-    """Return which features of the weighted 7-point checklist were named, by their names in ``SEVEN_POINT_WEIGHTS``.
-
-    Where two answers bear on one feature, a yes to either counts: a change in size, shape or colour is asked as one
-    question and counts as the change in size; an unlike half and an uneven edge both make an irregular shape.
-
-    >>> seven_point_features(Answers(evolving=True, irregular_border=True), Metadata(clin_size_long_diam_mm=7))
-    ('change in size', 'irregular shape', '7 mm or more')
-    """
-    found = {
-        "change in size": answers.changing or answers.evolving,
-        "irregular shape": answers.asymmetric or answers.irregular_border,
-        "irregular colour": answers.several_colours,
-        "7 mm or more": is_large(answers, metadata),
-        "inflammation": answers.inflamed,
-        "oozing or crusting": answers.bleeding or answers.unstoppable_bleeding,
-        "itch or changed sensation": answers.painful,
-    }
-    return tuple(name for name in SEVEN_POINT_WEIGHTS if found[name])
-
-
-def seven_point_score(answers: Answers, metadata: Metadata) -> int:
-    """Return the weighted 7-point score, 0 to 10. Higher is more urgent. Unknown counts 0, so it is a lower bound.
-
-    Reference: NICE NG12, recommendation on melanoma: refer on a weighted score of 3 or more.
-
-    >>> seven_point_score(Answers(changing=True, bleeding=True), Metadata())
-    3
-    """
-    return sum(SEVEN_POINT_WEIGHTS[name] for name in seven_point_features(answers, metadata))
-
-
-def is_large(answers: Answers, metadata: Metadata) -> bool:
-    """Whether the spot is 7 mm wide or more, by its measured width or by the answer."""
-    size_mm = metadata.clin_size_long_diam_mm
-    return bool(answers.large_diameter) or (size_mm is not None and size_mm >= LARGE_DIAMETER_MM)
 
 
 def step_from_answers(answers: Answers, metadata: Metadata) -> tuple[NextStep | None, tuple[str, ...]]:

@@ -8,33 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..domain import NextStep
-
-# Sources, as the table cites them.
-NG12 = "NICE NG12 (2015, updated), recommendations on skin cancer"
-CKS = "NICE CKS, Skin cancer: recognition and referral (a strong concern overrides a low score)"
-SEVEN_POINT = "NICE NG12; weights: Walter et al. 2013, Br J Gen Pract (7-point checklist in general practice)"
-ABCDE = "ABCDE list of melanoma signs (Abbasi et al. 2004, JAMA), read as reason to show it"
-HAM10000 = "Tschandl et al. 2018, HAM10000: what the archive leaves out"
-OVERRULE = "Project safety rule: a warning sign, or worry, overrules any model"
-ADULTS = "Project safety rule: for adults only, as other programs of this kind"
-UNMEASURED = "Project safety rule: where nothing was measured, nothing may calm"
-CAUTION = "Project safety rule: the more careful reading wins"
+from .checklist import LARGE_DIAMETER_MM, SEVEN_POINT_URGENT
+from .sources import ABCDE, ADULTS, CAUTION, CKS, HAM10000, NG12, OVERRULE, SEVEN_POINT, UNMEASURED
 
 MIN_AGE_YEARS = 18
-SEVEN_POINT_URGENT = 3  # NG12: refer on a weighted score of 3 or more.
-LARGE_DIAMETER_MM = 7.0  # NG12: largest diameter 7 mm or more is a minor feature.
 UNTESTED_SKIN_TYPES = (5, 6)
 PHONE_CALM_SENSITIVITY = 0.9  # phone photos may be calm above it: the lower end of what was measured on such photos
-# The weighted 7-point checklist: three major features count 2, four minor ones 1 (NG12; Walter et al. 2013).
-SEVEN_POINT_WEIGHTS: dict[str, int] = {
-    "change in size": 2,
-    "irregular shape": 2,
-    "irregular colour": 2,
-    "7 mm or more": 1,
-    "inflammation": 1,
-    "oozing or crusting": 1,
-    "itch or changed sensation": 1,
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from enum import StrEnum
 
 from ..domain import ImageType, NextStep, PhoneTest, PhotoScreening, Prediction, Reason, Screening, Status
 from ..taxonomy import CLASS_BY_CODE, HAM_NAMES, HAM_PLAIN_NAMES, UNTESTED_SITES
-from .policy import may_phone_calm, open_questions, seven_point_features, seven_point_score, untested_codes
-from .rules import MIN_AGE_YEARS, SEVEN_POINT_URGENT, SEVEN_POINT_WEIGHTS, UNTESTED_SKIN_TYPES
+from .checklist import SEVEN_POINT_URGENT, SEVEN_POINT_WEIGHTS, seven_point_features, seven_point_score
+from .policy import may_phone_calm, open_questions, untested_codes
+from .rules import MIN_AGE_YEARS, UNTESTED_SKIN_TYPES
 
 
 class Voice(StrEnum):

@@ -12,7 +12,7 @@ from dermascan_core.reports.card import render_card
 from dermascan_core.reports.export import screening_to_csv, screening_to_json
 from dermascan_core.services.intake import Intake, preview_with_crop
 from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
-from dermascan_core.triage.policy import seven_point_score
+from dermascan_core.triage.checklist import seven_point_score
 from dermascan_core.triage.refusals import asks_for_retake, is_given_up, retake_words
 from dermascan_core.triage.rules import UNTESTED_SKIN_TYPES
 from dermascan_core.triage.wording import (

@@ -12,7 +12,7 @@ from streamlit.components.v2 import component
 from dermascan_core.imaging.scale import DOUBT_SENTENCE, REFERENCES, Point, SizeEstimate
 from dermascan_core.services.intake import Intake, decode_preview
 from dermascan_core.services.spot_size import measure_spot
-from dermascan_core.triage.rules import LARGE_DIAMETER_MM
+from dermascan_core.triage.checklist import LARGE_DIAMETER_MM
 
 from .case import Case
 from .form import SIZE_KEY

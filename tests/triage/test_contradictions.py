@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from dermascan_core.domain import ANSWER_FIELDS, Answers, Metadata, NextStep
 from dermascan_core.taxonomy import SITES, UNTESTED_SITES
+from dermascan_core.triage.checklist import seven_point_score
 from dermascan_core.triage.contradictions import CAREFUL_READING, contradictions
-from dermascan_core.triage.policy import seven_point_score, step_from_answers
+from dermascan_core.triage.policy import step_from_answers
 
 
 @pytest.mark.parametrize(

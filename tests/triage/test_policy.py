@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dermascan_core.domain import (
-    OPTIONAL_ANSWERS,
     Answers,
     ImageType,
     Metadata,
@@ -25,13 +23,11 @@ from dermascan_core.taxonomy import HAM_CODES, SITES, UNTESTED_SITES
 from dermascan_core.triage.policy import (
     are_answers_calm,
     decide_next_step,
-    seven_point_features,
-    seven_point_score,
     step_from_answers,
     step_from_model,
     untested_reason,
 )
-from dermascan_core.triage.rules import RULES, SEVEN_POINT_WEIGHTS, rules_table
+from dermascan_core.triage.rules import RULES
 
 ANSWER_NAMES = tuple(field.name for field in fields(Answers))
 HISTORY = ("personal_hx_skin_cancer", "family_hx_skin_cancer", "high_sun_exposure", "immunosuppressed")
@@ -200,14 +196,6 @@ def test_a_no_that_becomes_open_never_calms(answers, metadata):
             assert after.urgency >= before.urgency
 
 
-@given(any_answers, any_metadata, st.sampled_from(ANSWER_NAMES))
-def test_seven_point_score_never_falls_with_one_more_yes_and_stays_within_its_range(answers, metadata, name):
-    before = seven_point_score(answers, metadata)
-    after = seven_point_score(replace(answers, **{name: True}), metadata)
-
-    assert 0 <= before <= after <= sum(SEVEN_POINT_WEIGHTS.values()) == 10
-
-
 @given(any_answers, any_metadata, any_prediction, any_prediction, any_status)
 def test_phone_photo_is_never_answered_with_watch(answers, metadata, prediction, without, status):
     step, _ = decide(
@@ -328,40 +316,9 @@ def test_harmless_quality_warnings_leave_watch_in_reach():
     assert decide(warnings=["glare", "soft_focus", "small_lesion"])[0] is NextStep.WATCH
 
 
-@pytest.mark.parametrize(
-    ("answers", "metadata", "score"),
-    [
-        (Answers(), Metadata(), 0),
-        (Answers(changing=True), Metadata(), 2),
-        (Answers(bleeding=True, painful=True), Metadata(), 2),
-        (Answers(changing=True, painful=True), Metadata(), 3),
-        (Answers(), Metadata(clin_size_long_diam_mm=6.9), 0),
-        (Answers(), Metadata(clin_size_long_diam_mm=7), 1),
-        (Answers(changing=True, bleeding=True, painful=True), Metadata(clin_size_long_diam_mm=12), 5),
-        (Answers(new=True, worried=True, under_nail=True, on_mucosa=True), Metadata(), 0),
-        (Answers(changing=False, bleeding=False, painful=False), Metadata(), 0),
-        (Answers(evolving=True), Metadata(), 2),
-        (Answers(changing=True, evolving=True), Metadata(), 2),
-        (Answers(asymmetric=True, irregular_border=True), Metadata(), 2),
-        (Answers(several_colours=True), Metadata(), 2),
-        (Answers(inflamed=True), Metadata(), 1),
-        (Answers(large_diameter=True), Metadata(clin_size_long_diam_mm=3), 1),
-        (Answers(large_diameter=False), Metadata(clin_size_long_diam_mm=8), 1),
-        (Answers(**dict.fromkeys(ANSWER_NAMES, True)), Metadata(), 10),
-    ],
-)
-def test_seven_point_score_weighs_major_features_two_and_minor_ones_one(answers, metadata, score):
-    assert seven_point_score(answers, metadata) == score
-
-
 @pytest.mark.parametrize("name", ["unstoppable_bleeding", "very_unwell"])
 def test_emergency_answers_are_emergencies(name):
     assert step_from_answers(Answers(**{name: True}), Metadata())[0] is NextStep.EMERGENCY
-
-
-def test_all_seven_features_of_the_checklist_can_be_named():
-    assert seven_point_features(Answers(**dict.fromkeys(ANSWER_NAMES, True)), Metadata()) == tuple(SEVEN_POINT_WEIGHTS)
-    assert len(SEVEN_POINT_WEIGHTS) == 7
 
 
 _OVERRULING = ("changing", "bleeding", "new", "painful", "under_nail", "on_mucosa", "worried", "evolving", "inflamed")
@@ -374,48 +331,6 @@ def test_one_overruling_answer_asks_for_a_doctor_whatever_the_photo_shows(name, 
 
     assert step is NextStep.SEE_DOCTOR
     assert "doctor" in reasons[0]
-
-
-def test_seven_points_ask_for_a_doctor_within_two_weeks_and_say_the_score():
-    step, reasons = step_from_answers(Answers(changing=True, bleeding=True), Metadata(clin_size_long_diam_mm=9))
-
-    assert step is NextStep.URGENT_2_WEEKS
-    assert reasons == (
-        "The answers score 4 on the 7-point checklist that doctors use. "
-        "With 3 or more, a doctor should see it within 2 weeks.",
-        "It has changed. A doctor should see it, whatever the photo shows.",
-        "It bleeds, oozes or crusts. A doctor should see it, whatever the photo shows.",
-    )
-
-
-def test_optional_signs_may_stay_open_without_barring_the_calmest_step():
-    step, _ = decide(replace(ALL_NO, **dict.fromkeys(OPTIONAL_ANSWERS)))
-
-    assert step is NextStep.WATCH
-
-
-@pytest.mark.parametrize(
-    ("answers", "metadata"),
-    [(replace(ALL_NO, large_diameter=True), ADULT), (ALL_NO, replace(ADULT, clin_size_long_diam_mm=7))],
-)
-def test_width_alone_is_worth_a_check_and_no_question_is_called_open(answers, metadata):
-    step, reasons = decide(answers, metadata)
-
-    assert step is NextStep.ROUTINE_CHECK
-    assert reasons[0] == "It is 7 mm wide or more. That alone is common, and worth a check."
-    assert RULES["questions_open"].sentence not in reasons
-
-
-def test_contradiction_is_pointed_out_and_the_more_careful_answer_counts():
-    answers = replace(ALL_NO, evolving=True)
-
-    for status, prediction in ((Status.ANSWERED, CALM), (Status.REFUSED, None)):
-        step, reasons = decide(answers, status=status, prediction=prediction)
-
-        assert step is NextStep.SEE_DOCTOR
-        assert reasons[-1] == (
-            "You said that it has not changed, and also that it is changing lately. The more careful answer counts."
-        )
 
 
 def test_new_growing_and_bleeding_is_urgent_below_three_points():
@@ -573,50 +488,3 @@ def test_answered_photo_without_prediction_is_a_programming_mistake():
         ValueError, match=r"^Expected a prediction for a photo with status 'answered'\. Received None\.$"
     ):
         decide(prediction=None, without=None)
-
-
-def test_documentation_holds_exactly_the_rules_of_the_code():
-    page = Path(__file__).parents[2] / "docs" / "next-steps.md"
-
-    assert rules_table() in page.read_text(encoding="utf-8")
-
-
-def test_every_rule_is_reachable_by_some_answer_or_photo():
-    # One situation each; together they must use every sentence of the table.
-    def reasons_of(*arguments, **options):
-        return decide(*arguments, **options)[1]
-
-    said = {
-        *reasons_of(),
-        *reasons_of(Answers()),
-        *reasons_of(
-            metadata=Metadata(),
-            warnings=[rule.code for rule in RULES.values() if rule.key == "photo"],
-            n_refused=1,
-            n_photos=2,
-        ),
-        *reasons_of(Answers(**dict.fromkeys(ANSWER_NAMES, True))),
-        *reasons_of(
-            metadata=Metadata(
-                age_approx=10, anatom_site="nail", fitzpatrick_skin_type=6, **dict.fromkeys(HISTORY, True)
-            ),
-            image_type=ImageType.CLINICAL,
-        ),
-        *reasons_of(image_type=ImageType.CLINICAL, phone_test=phone_test(low=0.5)),
-        *reasons_of(metadata=replace(ADULT, clin_size_long_diam_mm=8)),
-        *reasons_of(status=Status.REFUSED, is_given_up=True),
-        *(
-            sentence
-            for prediction in (
-                URGENT,
-                make_prediction("akiec"),
-                make_prediction(is_above_threshold=True),
-                make_prediction("bcc"),
-                make_prediction(views_agreeing=1),
-                make_prediction(set_95=("mel",)),
-            )
-            for sentence in reasons_of(prediction=prediction, without=prediction)
-        ),
-    }
-
-    assert {rule.sentence.format(score=10, n_refused=1, n_photos=2) for rule in RULES.values()} <= said

@@ -1,0 +1,11 @@
+"""Where each rule of the next step is from, as docs/next-steps.md cites it."""
+
+NG12 = "NICE NG12 (2015, updated), recommendations on skin cancer"
+CKS = "NICE CKS, Skin cancer: recognition and referral (a strong concern overrides a low score)"
+SEVEN_POINT = "NICE NG12; weights: Walter et al. 2013, Br J Gen Pract (7-point checklist in general practice)"
+ABCDE = "ABCDE list of melanoma signs (Abbasi et al. 2004, JAMA), read as reason to show it"
+HAM10000 = "Tschandl et al. 2018, HAM10000: what the archive leaves out"
+OVERRULE = "Project safety rule: a warning sign, or worry, overrules any model"
+ADULTS = "Project safety rule: for adults only, as other programs of this kind"
+UNMEASURED = "Project safety rule: where nothing was measured, nothing may calm"
+CAUTION = "Project safety rule: the more careful reading wins"
