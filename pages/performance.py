@@ -23,6 +23,7 @@ from dermascan_core.triage.wording import Voice, tested_on
 from pages._ui import (
     measured_answers,
     measured_decisions,
+    measured_doubt,
     measured_experiments,
     measured_folds,
     measured_groups,
@@ -30,11 +31,12 @@ from pages._ui import (
     measured_moles,
     measured_others,
     measured_pair,
+    measured_refusals,
     measured_similar,
+    measured_steady,
     measured_stress,
     measured_training,
 )
-    measured_steady,
 from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
 
 _VIEWS = {
@@ -42,6 +44,8 @@ _VIEWS = {
     "decisions": "In your clinic",
     "mistakes": "Mistakes",
     "groups": "Groups",
+    "doubt": "Doubt",
+    "refusals": "Refusals",
     "folds": "Cross-validation",
     "stress": "Worse photos",
     "similar": "Similar photos",
@@ -52,7 +56,7 @@ _VIEWS = {
     "others": "Other systems",
 }
 # What these show depends on the evaluation that is chosen.
-_OF_ONE_EVALUATION = ("answers", "decisions", "mistakes", "groups", "pair")
+_OF_ONE_EVALUATION = ("answers", "decisions", "mistakes", "groups", "doubt", "pair")
 _EVALUATIONS = {
     "test": "Test photos, told age, sex and place",
     "test-no-metadata": "Test photos alone",
@@ -126,6 +130,8 @@ def _show_one_evaluation(view: str, name: str, voice: Voice, names: Sequence[str
         measured_mistakes.show_mistakes(evaluation, which, voice)
     elif view == "groups":
         measured_groups.show_groups(evaluation)
+    elif view == "doubt":
+        measured_doubt.show_doubt(evaluation, voice)
     else:
         measured_pair.show_pair(evaluation, which, evaluation_words(which), names)
     _show_origin(evaluation)
@@ -160,6 +166,7 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
     elif view == "stress":
         stress = load_stress(name)
         measured_stress.show_stress(stress, name)
+        measured_steady.show_steadiness(load_repeatability(name), name, voice)
         which = next((one for one in ("cross-validation", "test") if one in available_evaluations(name)), "test")
         lesions = (_evaluation_or_none(name, which) or {}).get("consistency")
         measured_stress.show_lesions(lesions, evaluation_words(which).lower(), voice)
@@ -168,6 +175,8 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
         measured = load_ugly_duckling(name)
         measured_moles.show_moles(measured, name)
         engine = measured["model"]["engine"] if measured else ""
+    elif view == "refusals":
+        measured_refusals.show_refusals(load_refusals(name), name)
     elif view == "similar":
         retrieval = load_retrieval(name)
         measured_similar.show_retrieval(retrieval, name, voice)
@@ -183,7 +192,6 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
         st.caption(
             f"Model {as_plain_text(name)} {as_plain_text(manifest.version)}{answered}, weights {manifest.sha256[:12]}."
         )
-        measured_steady.show_steadiness(load_repeatability(name), name, voice)
 
 
 def _evaluation_or_none(name: str, which: str) -> dict[str, Any] | None:
