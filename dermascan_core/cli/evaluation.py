@@ -168,7 +168,11 @@ def decision_curve(
     threshold: Annotated[
         float | None,
         typer.Option(
-            "--threshold", min=0, max=1, metavar="P", help="The model's own line; else that of metrics.json beside the CSV."
+            "--threshold",
+            min=0,
+            max=1,
+            metavar="P",
+            help="The model's own line; else that of metrics.json beside the CSV.",
         ),
     ] = None,
 ) -> None:

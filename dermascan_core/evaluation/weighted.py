@@ -55,7 +55,7 @@ class Share:
         return ratio(weights @ self.values, weights @ self.base)
 
 
-def share(counted: npt.ArrayLike, among: npt.ArrayLike | None = None) -> Share:
+def share(counted: npt.ArrayLike, among: npt.ArrayLike | None = None) -> Measure:
     """Measure: the weighted mean of ``counted`` (booleans or any number), among the samples marked, or all."""
     values = np.asarray(counted)
     base = np.ones(len(values)) if among is None else np.asarray(among, np.float64)

@@ -263,8 +263,7 @@ class _BlindUnderHair(FakePredictor):
         self.n_calls += 1
         self.fixed = MELANOMA if self.n_calls == 2 else NEVUS
         self.n_calls -= 1
-        outputs = super().predict(squares, metadata, explain=explain)
-        return outputs
+        return super().predict(squares, metadata, explain=explain)
 
 
 def test_answer_without_the_hair_raises_the_urgency_and_says_so():

@@ -149,7 +149,9 @@ def test_publish_measures_a_release_that_is_there(monkeypatch, tmp_path):
 
     def publish_release(name, **options):
         asked.update(options, name=name)
-        return fake_manifest(name=name, metrics={"test": {"summary": {"macro_auc": {"value": 0.9, "low": 0.8, "high": 1.0}}}})
+        return fake_manifest(
+            name=name, metrics={"test": {"summary": {"macro_auc": {"value": 0.9, "low": 0.8, "high": 1.0}}}}
+        )
 
     monkeypatch.setattr("dermascan_core.training.publish.publish_release", publish_release)
     save_manifest(fake_manifest(name="own"), tmp_path / "own.json")
