@@ -165,7 +165,7 @@ def unit_length(vectors: Array) -> npt.NDArray[np.float32]:
     """Return vectors (..., p) scaled to length 1; one of length 0 stays."""
     given = np.asarray(vectors, np.float32)
     length = np.linalg.norm(given, axis=-1, keepdims=True)
-    return np.divide(given, length, out=np.zeros_like(given), where=length > 0)
+    return np.asarray(np.divide(given, length, out=np.zeros_like(given), where=length > 0), np.float32)
 
 
 def cases_file(weights_dir: Path, model: str) -> Path:
