@@ -113,13 +113,6 @@ def join_recipes(recipes: Sequence[Sequence[FoldAnswers]]) -> list[FoldAnswers]:
 
 def _join(members: Sequence[FoldAnswers]) -> FoldAnswers:
     first = members[0]
-    for number, other in enumerate(members):
-        for before, earlier in enumerate(members[:number]):
-            if np.array_equal(earlier.told, other.told):
-                raise DatasetError(
-                    f"Expected recipes that differ. Number {before + 1} and number {number + 1} give the same answers in "
-                    f"fold {first.fold}. Name each cross-validation once."
-                )
     for other in members[1:]:
         same = (other.image_ids, other.record["codes"]) == (first.image_ids, first.record["codes"])
         if not same or other.record["split_sha256"] != first.record["split_sha256"]:
@@ -127,6 +120,13 @@ def _join(members: Sequence[FoldAnswers]) -> FoldAnswers:
                 f"Expected answers for the same photos and classes in fold {first.fold}. They differ. "
                 "Cross-validate all recipes on the same data."
             )
+    for number, other in enumerate(members):
+        for before, earlier in enumerate(members[:number]):
+            if np.array_equal(earlier.told, other.told):
+                raise DatasetError(
+                    f"Expected recipes that differ. Number {before + 1} and number {number + 1} give the same answers in "
+                    f"fold {first.fold}. Name each cross-validation once."
+                )
     offsets = [np.log(first.shares[1]) - np.log(member.shares[1]) for member in members]
     return replace(
         first,

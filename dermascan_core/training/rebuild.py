@@ -35,9 +35,9 @@ class ReleaseRecipe:
 
 
 RELEASES: dict[str, ReleaseRecipe] = {
-    "dermascan-large": ReleaseRecipe(("inception_v3", "student"), teachers=("inception_v3",)),
-    "dermascan": ReleaseRecipe(("student",), teachers=("inception_v3",)),
-    "nasnet_mobile": ReleaseRecipe(("nasnet_mobile",), teachers=("inception_v3",)),
+    "dermascan-large": ReleaseRecipe(("inception_v3", "mobilenet_v2")),
+    "dermascan": ReleaseRecipe(("student",), teachers=("inception_v3", "mobilenet_v2")),
+    "nasnet_mobile": ReleaseRecipe(("nasnet_mobile",), teachers=("inception_v3", "mobilenet_v2")),
 }
 
 

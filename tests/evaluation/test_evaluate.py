@@ -52,7 +52,7 @@ def test_predictions_have_the_contracts_columns_in_its_order(labelled, tmp_path)
     seven = ["p_akiec", "p_bcc", "p_bkl", "p_df", "p_mel", "p_nv", "p_vasc"]
     assert list(_rows(tmp_path / "out")[0]) == [
         *["image_id", *seven, "p_ak", "p_scc", "p_pbk", "p_malignant", "predicted", "refused", "refusal_reason"],
-        *["set", "set_95", "next_step", "dx", "lesion_id"],
+        *["set", "set_95", "next_step", "dx", "lesion_id", "disagreement"],
     ]
 
 

@@ -22,6 +22,7 @@ STABLE_WARNINGS = [
     "lesion_at_edge",
     "lesion_fills_frame",
     "small_lesion",
+    "several_lesions",
     "few_pixels",
 ]
 
@@ -223,3 +224,10 @@ class TestRealPhotos:
         refused = [bool(assess_quality(read_photo(path)).failures) for path in files]
 
         assert np.mean(refused) <= 0.08
+
+
+def test_two_spots_in_one_photo_are_named() -> None:
+    photo = skin_photo()
+    photo[60:150, 60:150] = cv2.resize(photo[140:310, 210:390], (90, 90))
+
+    assert "several_lesions" in [reason.code for reason in assess_quality(photo).warnings]
