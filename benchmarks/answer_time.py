@@ -93,6 +93,7 @@ def main() -> None:
             image_type=ImageType.DERMOSCOPIC,
             predictor=predictor,
             explain=True,
+            repeat=True,
         )
         if screening.photos[0].prediction is None:
             raise SystemExit(f"The photo was refused ({screening.photos[0].reason}); choose another one.")
@@ -134,7 +135,8 @@ Loading and warming up the model (once a server): {load_s:.1f} s.
 {rows}
 
 The plain loop takes {ratio:.2f} times as long as DermaScan, which in that time also checks the quality, finds the lesion,
-answers with and without metadata and draws heat maps for seven classes instead of one.
+answers with and without metadata, draws heat maps for seven classes instead of one, and answers ten small changes of the
+photo and, where something lies over the skin, the photo without it.
 """
 
 

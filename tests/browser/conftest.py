@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -10,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,8 +76,14 @@ def address(has_weights: bool, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @contextmanager
-def serve_app(log: Path, *, has_weights: bool) -> Iterator[str]:
-    """Serve the app from a process of its own, with the shipped model or ``FakePredictor``; yields the address."""
+def serve_app(log: Path, *, has_weights: bool, shares: Sequence[float] | None = None) -> Iterator[str]:
+    """Serve the app from a process of its own, with the shipped model or ``FakePredictor``; yields the address.
+
+    Args:
+        log: Gets what the server says.
+        has_weights: Whether the shipped model answers.
+        shares: What ``FakePredictor`` answers to every photo.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -88,7 +95,7 @@ def serve_app(log: Path, *, has_weights: bool) -> Iterator[str]:
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "FAKE_SHARES": json.dumps(shares)},
         )
         try:
             wait_for_server(f"http://127.0.0.1:{port}/_stcore/health", server, log)

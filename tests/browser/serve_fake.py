@@ -2,11 +2,14 @@
 
     python tests/browser/serve_fake.py --server.port 8600
 
-Everything after the script's name goes to ``streamlit run``.
+Everything after the script's name goes to ``streamlit run``. ``FAKE_SHARES``, a JSON list of eight numbers, gives every photo
+these shares instead.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -22,7 +25,8 @@ from tests.fakes import FakePredictor, fake_manifest  # noqa: E402
 def main() -> None:
     manifest = fake_manifest(name=models.DEFAULT_MODEL)
     models.list_models = lambda weights_dir=None: [manifest]
-    models.load_predictor = lambda *names, **options: FakePredictor(manifest=manifest)
+    fixed = json.loads(os.environ.get("FAKE_SHARES", "null"))
+    models.load_predictor = lambda *names, **options: FakePredictor(manifest=manifest, fixed=fixed)
     cli.main(["run", str(ROOT / "streamlit_app.py"), *sys.argv[1:]])
 
 

@@ -12,8 +12,8 @@ from tests.browser.conftest import serve_app
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("", "triage", "performance", "know_your_skin", "about")
-N_BARS = 8  # seven classes, and cancer or pre-cancer together
+PAGES = ("", "compare_moles", "triage", "performance", "know_your_skin", "about")
+N_BARS = 9  # seven classes, cancer or pre-cancer together, and how steady the answer is
 DARKEST_LIGHT = 120  # a channel's mean under this is a dark ground
 
 
