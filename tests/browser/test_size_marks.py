@@ -7,8 +7,9 @@ from pathlib import Path
 import cv2
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.browser.test_app_in_browser import can_scroll_sideways, open_page
+from tests.browser.test_app_in_browser import can_scroll_sideways, open_page, wait_until_still
 from tests.fakes import fake_photo, photo_bytes
 
 pytestmark = pytest.mark.browser
@@ -34,13 +35,30 @@ def drag(page: Page, index: int, across: float, down: float) -> None:
     page.mouse.up()
 
 
+def choose(page: Page, label: str, option: str) -> None:
+    """Choose from a list; one that closes because the page is drawn again is opened again."""
+    for _ in range(6):
+        page.get_by_label(label).tap()
+        try:
+            page.get_by_role("option", name=option).tap(timeout=4000)
+        except PlaywrightTimeout:
+            page.keyboard.press("Escape")
+            wait_until_still(page)
+        else:
+            wait_until_still(page)
+            return
+    pytest.fail(f"'{option}' could not be chosen in the list '{label}'.")
+
+
 def test_coin_is_marked_and_its_width_taken_over(phone: Page, address: str, tmp_path: Path) -> None:
     phone.set_viewport_size({"width": 320, "height": 780})
     open_page(phone, address)
     phone.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(coin_photo(tmp_path))
+    expect(phone.get_by_role("button", name="Remove this photo")).to_be_visible()
+    wait_until_still(phone)
     phone.get_by_text("Measure the spot: a coin or ruler").tap()
-    phone.get_by_label("What lies beside the spot?").tap()
-    phone.get_by_role("option", name="1 euro").tap()
+    wait_until_still(phone)
+    choose(phone, "What lies beside the spot?", "1 euro")
 
     drag(phone, 1, 1340 / 1440, 0.5)
     drag(phone, 0, 980 / 1440, 0.5)
