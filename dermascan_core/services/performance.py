@@ -83,37 +83,32 @@ def _read(path: Path, name: str, which: str, schema: int, weights_dir: Path | No
 
 
 def load_stress(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
-    """Return what ``stress`` measured of a model; the schema is in docs/evaluation.md.
-
-    Args:
-        name: Of the model.
-        weights_dir: Folder of the weights; None for the one that ships.
-
-    Returns:
-        None where none ships.
-
-    Raises:
-        WeightsError: If it is damaged, of a schema that this program does not know, or of other weights.
-    """
-    path = _folder(name, weights_dir) / "stress" / STRESS_FILE
-    if Path(name).name != name or not path.is_file():
-        return None
-    return _read(path, name, "stress", STRESS_SCHEMA, weights_dir)
+    """Return what ``stress`` measured of a model; see ``_load_measured``."""
+    return _load_measured(name, "stress", STRESS_FILE, STRESS_SCHEMA, weights_dir)
 
 
 def load_refusals(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
-    """Return the refusal scorecard of a model; see ``load_repeatability``."""
-    path = _folder(name, weights_dir) / "refusals" / REFUSALS_FILE
-    if Path(name).name != name or not path.is_file():
-        return None
-    return _read(path, name, "refusals", REFUSALS_SCHEMA, weights_dir)
+    """Return the refusal scorecard of a model; see ``_load_measured``."""
+    return _load_measured(name, "refusals", REFUSALS_FILE, REFUSALS_SCHEMA, weights_dir)
 
 
 def load_repeatability(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
-    """Return what ``repeatability`` measured of a model; the schema is in docs/evaluation.md.
+    """Return what ``repeatability`` measured of a model; see ``_load_measured``."""
+    return _load_measured(name, "repeatability", REPEATABILITY_FILE, REPEATABILITY_SCHEMA, weights_dir)
+
+
+def load_ugly_duckling(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
+    """Return what ``ugly-duckling`` measured of a model; see ``_load_measured``."""
+    return _load_measured(name, "ugly-duckling", DUCKLING_FILE, DUCKLING_SCHEMA, weights_dir)
+
+
+def _load_measured(name: str, folder: str, file: str, schema: int, weights_dir: Path | None) -> dict[str, Any] | None:
+    """Return what a command measured of a model beside its evaluations; the schemas are in docs/evaluation.md.
 
     Args:
-        name: Of the model.
+        name: Of the model; arrives from pages and the command line, and may not lead out of the weights folder.
+        folder, file: Where it lies in ``NAME.evaluation``.
+        schema: That this program knows.
         weights_dir: Folder of the weights; None for the one that ships.
 
     Returns:
@@ -122,10 +117,10 @@ def load_repeatability(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | 
     Raises:
         WeightsError: If it is damaged, of a schema that this program does not know, or of other weights.
     """
-    path = _folder(name, weights_dir) / "repeatability" / REPEATABILITY_FILE
+    path = _folder(name, weights_dir) / folder / file
     if Path(name).name != name or not path.is_file():
         return None
-    return _read(path, name, "repeatability", REPEATABILITY_SCHEMA, weights_dir)
+    return _read(path, name, folder, schema, weights_dir)
 
 
 def repeatability_limit(manifest: Manifest, *, weights_dir: Path | None = None) -> int:
@@ -148,25 +143,6 @@ def _repeatability_limit(name: str, sha256: str, weights_dir: Path) -> int:
     if measured is None or measured["model"]["sha256"] != sha256:
         return DEFAULT_LIMIT
     return int(measured["limit"]["value"])
-
-
-def load_ugly_duckling(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
-    """Return what ``ugly-duckling`` measured of a model; the schema is in docs/evaluation.md.
-
-    Args:
-        name: Of the model.
-        weights_dir: Folder of the weights; None for the one that ships.
-
-    Returns:
-        None where none ships.
-
-    Raises:
-        WeightsError: If it is damaged, of a schema that this program does not know, or of other weights.
-    """
-    path = _folder(name, weights_dir) / "ugly-duckling" / DUCKLING_FILE
-    if Path(name).name != name or not path.is_file():
-        return None
-    return _read(path, name, "ugly-duckling", DUCKLING_SCHEMA, weights_dir)
 
 
 def load_comparison(*, weights_dir: Path | None = None) -> dict[str, Any]:
