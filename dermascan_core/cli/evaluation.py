@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ImagesOption = Annotated[Path, typer.Option("--images", metavar="DIR", help="Folder of the photos.")]
 LabelsOption = Annotated[Path, typer.Option("--labels", metavar="CSV", help="image_id and dx (or target 0/1).")]
 SplitOption = Annotated[str, typer.Option("--split", metavar="NAME", help="Only rows of this split.")]
+FoldOption = Annotated[str, typer.Option("--fold", metavar="K", help="Only rows of this fold.")]
 NoMetadataOption = Annotated[bool, typer.Option("--no-metadata", help="Do not tell the model age, sex and site.")]
 
 
@@ -210,23 +211,24 @@ def comparison(
     typer.echo(f"Written to {out}.", err=True)
 
 
-def read_labelled_rows(labels: Path, split: str) -> list[LabelledPhoto]:
-    """Read the labels, say what is wrong with single rows, and keep those of the split."""
+def read_labelled_rows(labels: Path, split: str, fold: str = "") -> list[LabelledPhoto]:
+    """Read the labels, say what is wrong with single rows, and keep those of the split and of the fold."""
     from ..tables import read_labels
 
     problems: list[str] = []
     photos = read_labels(labels, problems=problems)
     for problem in problems:
         typer.echo(f"Warning: {problem}", err=True)
-    if not split:
-        return photos
-    found = sorted({p.split for p in photos} - {""})
-    photos = [p for p in photos if p.split == split]
-    if not photos:
-        raise TableError(
-            f"Expected rows of the split '{split}' in '{labels.name}'. It has: {', '.join(found) or 'no split'}. "
-            "Correct --split, or leave it out."
-        )
+    for column, wanted in (("split", split), ("fold", fold)):
+        if not wanted:
+            continue
+        found = sorted({getattr(p, column) for p in photos} - {""})
+        photos = [p for p in photos if getattr(p, column) == wanted]
+        if not photos:
+            raise TableError(
+                f"Expected rows of the {column} '{wanted}' in '{labels.name}'. It has: "
+                f"{', '.join(found) or f'no {column}'}. Correct --{column}, or leave it out."
+            )
     return photos
 
 

@@ -10,7 +10,7 @@ import typer
 from ..domain import ImageType, metadata_from_row
 from ..errors import DatasetError
 from .common import EngineOption, app, example, progress, stages
-from .evaluation import ImagesOption, LabelsOption, SplitOption, read_labelled_rows
+from .evaluation import FoldOption, ImagesOption, LabelsOption, SplitOption, read_labelled_rows
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Which model; see: models.")]
 
@@ -107,7 +107,7 @@ def adversarial(
     labels: LabelsOption,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets adversarial.json.")],
     split: SplitOption = "",
-    fold: Annotated[str, typer.Option("--fold", metavar="K", help="Only rows of this fold.")] = "",
+    fold: FoldOption = "",
     limit: Annotated[
         int, typer.Option("--limit", min=0, metavar="N", help="About N photos, each diagnosis in its share; 0: all.")
     ] = 60,
@@ -123,8 +123,7 @@ def adversarial(
     from ..services import models
     from ..tables import find_photos
 
-    rows = [row for row in read_labelled_rows(labels, split) if not fold or row.fold == fold]
-    rows = sample_photos(rows, limit=limit, seed=0)
+    rows = sample_photos(read_labelled_rows(labels, split, fold), limit=limit, seed=0)
     predictor = models.load_predictor(name)
     network = KerasEngine.load(predictor.manifest, models.weights_file(predictor.manifest))
     with progress("Attacking") as show:

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from ..domain import ImageType
-from ..errors import TableError
 from .common import EngineOption, ImageTypeOption, app, example, progress
-from .evaluation import ImagesOption, LabelsOption, NoMetadataOption, SplitOption, read_labelled_rows
+from .evaluation import FoldOption, ImagesOption, LabelsOption, NoMetadataOption, SplitOption, read_labelled_rows
 
 
 @app.command(
@@ -25,7 +24,7 @@ def repeatability(
     labels: LabelsOption,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets repeatability.json.")],
     split: SplitOption = "",
-    fold: Annotated[str, typer.Option("--fold", metavar="K", help="Only rows of this fold.")] = "",
+    fold: FoldOption = "",
     limit: Annotated[
         int, typer.Option("--limit", min=0, metavar="N", help="About N photos, each diagnosis in its share; 0: all.")
     ] = 0,
@@ -39,15 +38,7 @@ def repeatability(
     from ..services import models
     from ..tables import find_photos
 
-    photos = read_labelled_rows(labels, split)
-    if fold:
-        found = sorted({photo.fold for photo in photos} - {""})
-        photos = [photo for photo in photos if photo.fold == fold]
-        if not photos:
-            raise TableError(
-                f"Expected rows of the fold '{fold}' in '{labels.name}'. It has: {', '.join(found) or 'no fold'}. "
-                "Correct --fold, or leave it out."
-            )
+    photos = read_labelled_rows(labels, split, fold)
     files = find_photos(images, [photo.image_id for photo in photos])
     predictor = models.load_predictor(model, engine)
     with progress("Changing") as show:

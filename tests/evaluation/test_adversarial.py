@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from dermascan_core.cli import app
 from dermascan_core.domain import Metadata, NextStep, Status
 from dermascan_core.evaluation.adversarial import (
     Attacked,
@@ -85,3 +87,17 @@ def test_rows_count_what_changed_and_what_would_harm():
     found = {"model": {"name": "a", "version": "1", "sha256": "0" * 64}, "n_steps": 5, "rows": [row]}
     assert describe_adversarial(found)[-1] == "| PGD | 2/255 | 4 | 3 | 3 | 1 of 3 | 1 | 0 |"
     assert adversarial_page(found).startswith("# Chosen changes of the pixels")
+
+
+def test_command_says_which_folds_there_are(tmp_path):
+    (tmp_path / "labels.csv").write_text("image_id,dx,fold\na,mel,0\nb,nv,1\n")
+
+    done = CliRunner().invoke(
+        app, ["adversarial", "dermascan", "--images", str(tmp_path), "--labels", str(tmp_path / "labels.csv"),
+              "--fold", "7", "--out", str(tmp_path / "out")],
+    )  # fmt: skip
+
+    assert done.exit_code == 1
+    assert (
+        "Expected rows of the fold '7' in 'labels.csv'. It has: 0, 1. Correct --fold, or leave it out." in done.output
+    )
