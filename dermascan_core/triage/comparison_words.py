@@ -39,13 +39,15 @@ TRAIT_NAMES: dict[str, str] = {
 }
 
 ODD_ONE_TITLE = "Show this one to a doctor first"
+# Where the model's own advice is more urgent for another mole, being odd does not come before it.
+ODD_ONE_AFTER_OTHERS_TITLE = "The odd one out: show it to a doctor too, with those named above"
 OTHERS_NOT_CLEARED = (
     "The others are not cleared. This page only says which mole differs most; every mole here may need a doctor, and a "
     "melanoma can look like its neighbours. What the model says of each photo stays below, and the more urgent advice counts."
 )
 STANDS_OUT = "It stands out clearly from the others."
 HARDLY_STANDS_OUT = (
-    "It hardly stands out: one mole is always the most different, and here the order is partly chance. "
+    "Taken as a whole it lies hardly further off than the others: one mole is always the most different, and here the order is partly chance. "
     "That says nothing good about any of them."
 )
 NO_TRAIT = "No single trait explains it; the picture as a whole looks different to the model."

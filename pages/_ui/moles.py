@@ -12,6 +12,7 @@ from dermascan_core.services.mole_comparison import MIN_MOLES, ComparedMole, Mol
 from dermascan_core.triage.comparison_words import (
     HARDLY_STANDS_OUT,
     NOT_JUDGED,
+    ODD_ONE_AFTER_OTHERS_TITLE,
     ODD_ONE_TITLE,
     OTHERS_NOT_CLEARED,
     SD_EXPLAINED,
@@ -29,29 +30,41 @@ _N_COLUMNS = 3
 
 
 def show_odd_one(comparison: MoleComparison, voice: Voice) -> None:
-    """Show the odd one out, why it is, and the model's own advice where that is more urgent for another mole."""
-    odd = comparison.judged[0]
+    """Show the odd one out and why it is; before it the moles for which the model's own advice is more urgent."""
+    odd, others = comparison.judged[0], comparison.judged[1:]
+    more_urgent = [mole for mole in others if mole.next_step.urgency > odd.next_step.urgency]
+    _show_own_advice(more_urgent, voice, opening="First, by the model's own advice")
+    title = ODD_ONE_AFTER_OTHERS_TITLE if _ask_for_a_doctor(more_urgent) else ODD_ONE_TITLE
     picture, words = st.columns([1, 2])
     with picture, st.container(key="photo-odd-one"):
         st.image(odd.thumbnail_jpeg, caption=as_plain_text(odd.name), width="stretch")
     with words:
-        st.error(
-            f"### {ODD_ONE_TITLE}\n\n{STANDS_OUT if odd.is_clear else HARDLY_STANDS_OUT}", icon=":material/looks_one:"
-        )
+        st.error(f"### {title}\n\n{STANDS_OUT if odd.is_clear else HARDLY_STANDS_OUT}", icon=":material/looks_one:")
         st.markdown("**What sets it apart**\n" + "\n".join(f"- {reason}" for reason in odd.reasons))
         st.markdown(f"**The model's own advice for this photo:** {step_title(odd.next_step, voice)}.")
     st.warning(OTHERS_NOT_CLEARED, icon=":material/warning:")
-    _show_own_advice(comparison.judged[1:], voice)
+    _show_own_advice(
+        [mole for mole in others if mole.next_step.urgency <= odd.next_step.urgency],
+        voice,
+        opening="Also, by the model's own advice",
+    )
 
 
-def _show_own_advice(moles: Sequence[ComparedMole], voice: Voice) -> None:
+_ASKS_FOR_A_DOCTOR = (NextStep.EMERGENCY, NextStep.URGENT_2_WEEKS, NextStep.SEE_DOCTOR)
+
+
+def _ask_for_a_doctor(moles: Sequence[ComparedMole]) -> bool:
+    return any(mole.next_step in _ASKS_FOR_A_DOCTOR for mole in moles)
+
+
+def _show_own_advice(moles: Sequence[ComparedMole], voice: Voice, *, opening: str) -> None:
     """Name the moles that the model itself sends to a doctor: being like the others is no reason to wait."""
-    for step in (NextStep.EMERGENCY, NextStep.URGENT_2_WEEKS, NextStep.SEE_DOCTOR):
+    for step in _ASKS_FOR_A_DOCTOR:
         names = [as_plain_text(mole.name) for mole in moles if mole.next_step is step]
         if names:
             show = st.warning if step is NextStep.SEE_DOCTOR else st.error
             show(
-                f"**Also, by the model's own advice: {step_title(step, voice)}**\n\n"
+                f"**{opening}: {step_title(step, voice)}**\n\n"
                 + "\n".join(f"- {name}" for name in names)
                 + f"\n\n{step_text(step, voice)}",
                 icon=":material/stethoscope:",

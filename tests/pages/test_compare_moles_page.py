@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dermascan_core.services import models
-from dermascan_core.triage.comparison_words import ODD_ONE_TITLE, OTHERS_NOT_CLEARED
+from dermascan_core.triage.comparison_words import ODD_ONE_AFTER_OTHERS_TITLE, ODD_ONE_TITLE, OTHERS_NOT_CLEARED
 from tests.evaluation.test_ugly_duckling import OTHERS, person
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
 from tests.pages.reading import seen
@@ -76,6 +77,26 @@ def test_urgent_mole_that_looks_like_the_others_keeps_its_advice(
     assert len(urgent) == 1
     assert sum(f"brown\\_{i}\\.jpg" in urgent[0] for i in range(4)) == 3  # all but the odd one, which says so itself
     assert seen(page).count("Advice for this photo: **See a doctor within 2 weeks**") == 4
+
+
+def test_more_urgent_moles_come_before_an_odd_one_that_is_calmer(
+    open_page: OpenPage, fake_model: FakePredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm, melanoma = np.array([0.001, 0.99, *[0.0015] * 6]), np.array([0.9, 0.04, *[0.01] * 6])
+
+    def shares(square: np.ndarray, metadata: object) -> np.ndarray:
+        return calm if square[70:90, 70:90].mean() < 50 else melanoma
+
+    monkeypatch.setattr(fake_model, "_probabilities", shares)
+
+    page = compared(open_page, black=black())
+
+    first, second = page.error[0].value, page.error[1].value
+    assert r"**1. black\.jpg**" in seen(page)
+    assert first.startswith("**First, by the model's own advice: See a doctor within 2 weeks**")
+    assert all(f"brown\\_{i}\\.jpg" in first for i in range(4))
+    assert second.startswith(f"### {ODD_ONE_AFTER_OTHERS_TITLE}")
+    assert ODD_ONE_TITLE not in seen(page)
 
 
 def test_refused_photo_is_listed_as_not_judged(open_page: OpenPage) -> None:
