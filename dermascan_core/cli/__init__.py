@@ -11,7 +11,20 @@ from types import TracebackType
 
 import typer
 
-from . import cases, data, data_import, evaluation, experiments, gate, models, moles, repeatability, screening, training  # noqa: F401  # each registers its commands
+from . import (  # noqa: F401  # each registers its commands
+    cases,
+    data,
+    data_import,
+    evaluation,
+    experiments,
+    export,
+    gate,
+    models,
+    moles,
+    repeatability,
+    screening,
+    training,
+)
 from .common import PROGRAM, app
 from .quiet_start import hide_start_up_lines
 
