@@ -11,11 +11,30 @@ from types import TracebackType
 
 import typer
 
-from . import cases, data, data_import, evaluation, experiments, gate, models, moles, repeatability, screening, training  # noqa: F401  # each registers its commands
+from . import (
+    cases,
+    data,
+    data_import,
+    evaluation,
+    experiments,
+    gate,
+    models,
+    moles,
+    repeatability,
+    screening,
+    serving,
+    training,
+)
 from .common import PROGRAM, app
 from .quiet_start import hide_start_up_lines
 
 __all__ = ["app", "main"]
+
+# Each registers its commands when it is imported.
+SUBJECTS = (
+    *(cases, data, data_import, evaluation, experiments, gate, models, moles, repeatability, screening, serving),
+    training,
+)
 
 
 def main() -> None:
