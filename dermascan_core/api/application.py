@@ -18,7 +18,7 @@ from .. import __version__
 from ..model.predictor import Predictor
 from ..services.queueing import WorkQueue
 from ..triage.wording import DISCLAIMER
-from . import health, screenings
+from . import health, predictions, screenings
 from .answering import AnsweringModel
 from .context import ServerContext
 from .entrance import Entrance
@@ -84,7 +84,7 @@ def build_application(
     bearer = HTTPBearer(
         auto_error=False, description="An API key, made by: python -m dermascan_core serve --new-key NAME"
     )
-    for router in (screenings.router,):
+    for router in (screenings.router, predictions.router):
         app.include_router(router, dependencies=[Depends(bearer)])
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return Built(Entrance(app, keys=keys, limits=limits, meters=context.meters, log=log), app, context)

@@ -67,9 +67,21 @@ def said_fields(parts: Iterable[Part]) -> dict[str, str]:
     Raises:
         ProblemError: If a field stands twice, or a part is not JSON.
     """
+    return _merge(_object_in(part) if part.name in JSON_FIELDS else {part.name: part.text} for part in parts)
+
+
+def said_texts(parts: Iterable[Part]) -> dict[str, str]:
+    """Return field -> text of a form, as it stands.
+
+    Raises:
+        ProblemError: If a field stands twice.
+    """
+    return _merge({part.name: part.text} for part in parts)
+
+
+def _merge(found: Iterable[dict[str, str]]) -> dict[str, str]:
     said: dict[str, str] = {}
-    for part in parts:
-        fields = _object_in(part) if part.name in JSON_FIELDS else {part.name: part.text}
+    for fields in found:
         if doubled := sorted(set(fields) & set(said)):
             raise ProblemError(422, "field_twice", f"Expected each field once. Received twice: {_short(doubled)}.")
         said |= fields

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,19 @@ def check_address(host: str, keys: Sequence[ApiKey]) -> None:
         raise ServeError(
             f"Without any API key the server listens at 127.0.0.1 alone. Received --host {host}. "
             "Make a key first: python -m dermascan_core serve --new-key NAME"
+        )
+
+
+def check_own_engine() -> None:
+    """Refuse to serve answers that would be asked for elsewhere, perhaps here again.
+
+    Raises:
+        ServeError: If ``DERMASCAN_API_URL`` is set.
+    """
+    if address := os.environ.get("DERMASCAN_API_URL"):
+        raise ServeError(
+            f"Expected DERMASCAN_API_URL to be unset where the server runs. Received '{address}'. "
+            "Set it for the app alone, which is to ask this server."
         )
 
 

@@ -45,6 +45,7 @@ def serve(
     from ..api.logs import start_log
     from ..services import models
 
+    serving.check_own_engine()
     keys = read_keys(data / KEYS_FILE)
     serving.check_address(host, keys)
     models.load_model_manifest(model)  # what does not ship is told now, and not by the first request

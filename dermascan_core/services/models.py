@@ -61,7 +61,12 @@ def load_predictor(
     Raises:
         WeightsError: If the weights or their gate are missing, altered, or disagree with the manifest.
         EngineError: If the engine is not known.
+        RemoteServerError: If ``DERMASCAN_API_URL`` names a server that is to answer, and it does not.
     """
+    if (address := os.environ.get("DERMASCAN_API_URL")) and with_gate and weights_dir is None:
+        from .remote import RemotePredictor
+
+        return RemotePredictor.connect(address, load_model_manifest(name))
     if engine not in ENGINES:
         raise EngineError(f"Expected one of the engines {', '.join(ENGINES)}. Received '{engine}'.")
     manifest = load_model_manifest(name, weights_dir)
