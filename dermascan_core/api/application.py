@@ -16,9 +16,11 @@ from structlog.typing import FilteringBoundLogger
 
 from .. import __version__
 from ..model.predictor import Predictor
+from ..services.batch_jobs import JobStore
+from ..services.job_runner import JobRunner
 from ..services.queueing import WorkQueue
 from ..triage.wording import DISCLAIMER
-from . import health, predictions, screenings
+from . import batches, health, predictions, screenings, studies
 from .answering import AnsweringModel
 from .context import ServerContext
 from .entrance import Entrance
@@ -57,6 +59,7 @@ def build_application(
     folder: Path,
     limits: Limits = Limits(),  # noqa: B008  frozen, so one default serves all
     max_waiting: int = 8,
+    keep_days: int = 7,
 ) -> Built:
     """Return the application; the model is loaded in the background once it starts.
 
@@ -67,9 +70,19 @@ def build_application(
         folder: Where batches lie.
         limits: What is taken of one client.
         max_waiting: How many may wait for the model.
+        keep_days: How long a finished batch is kept.
     """
     queue = WorkQueue(max_waiting=max_waiting)
-    context = ServerContext(AnsweringModel(load), queue, limits, Meters(lambda: queue.state))
+    model, meters = AnsweringModel(load), Meters(lambda: queue.state)
+    jobs = JobRunner(
+        JobStore(folder / "batches", max_open=limits.batch_jobs),
+        queue,
+        model.wait,
+        keep_days=keep_days,
+        on_screened=meters.count_screening,
+        on_unforeseen=lambda error: log.error("batch", exc_info=error),
+    )
+    context = ServerContext(model, queue, limits, meters, jobs)
     app = FastAPI(
         title="DermaScan",
         version=__version__,
@@ -84,7 +97,7 @@ def build_application(
     bearer = HTTPBearer(
         auto_error=False, description="An API key, made by: python -m dermascan_core serve --new-key NAME"
     )
-    for router in (screenings.router, predictions.router):
+    for router in (screenings.router, studies.router, batches.router, predictions.router):
         app.include_router(router, dependencies=[Depends(bearer)])
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return Built(Entrance(app, keys=keys, limits=limits, meters=context.meters, log=log), app, context)
@@ -93,7 +106,9 @@ def build_application(
 @asynccontextmanager
 async def _while_serving(context: ServerContext) -> AsyncIterator[None]:
     threading.Thread(target=context.model.load_and_warm_up, name="load-model", daemon=True).start()
+    context.jobs.start()
     yield
+    context.jobs.stop()
     context.queue.close()
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 from fastapi import Request
 
+from ..services.job_runner import JobRunner
 from ..services.queueing import WorkQueue
 from .answering import AnsweringModel
 from .limits import Limits
@@ -21,6 +22,7 @@ class ServerContext:
     queue: WorkQueue
     limits: Limits
     meters: Meters
+    jobs: JobRunner
 
 
 def context_of(request: Request) -> ServerContext:

@@ -45,7 +45,8 @@ def read_lesion_form(parts: Sequence[Part]) -> LesionForm:
         ProblemError: If there is no photo, a field is unknown, said twice, or cannot be true; names the fields, not what
             stood in them.
     """
-    photos = tuple((name_photo(part, n), part.data) for n, part in enumerate(parts) if part.name == PHOTO_FIELD)
+    sent = [part for part in parts if part.name == PHOTO_FIELD]
+    photos = tuple((name_photo(part, number), part.data) for number, part in enumerate(sent))
     if not photos:
         raise ProblemError(422, "no_photo", f"Expected one photo or more in the field '{PHOTO_FIELD}'. There is none.")
     said = said_fields([part for part in parts if part.name != PHOTO_FIELD])

@@ -75,6 +75,7 @@ class PartRules:
         small_bytes: Of each of the others.
         large_bytes: Of each large one.
         open_body: Gives a place for the n-th large body, counted from 0.
+        closes_bodies: Whether each large body is closed at its end, so that not all of many files are open at once.
     """
 
     subtype: str
@@ -84,6 +85,7 @@ class PartRules:
     small_bytes: int
     large_bytes: int = MAX_SIZE_BYTES
     open_body: Callable[[int], BinaryIO] = lambda index: io.BytesIO()
+    closes_bodies: bool = False
 
 
 async def read_parts(content_type: str, chunks: AsyncIterator[bytes], rules: PartRules) -> list[Part]:
@@ -110,6 +112,8 @@ async def read_parts(content_type: str, chunks: AsyncIterator[bytes], rules: Par
         raise OutputError(
             f"The upload cannot be stored: {error.strerror}. Free the server's disk, then send it again."
         ) from error
+    finally:
+        reader.close_files()
     if not reader.is_whole:
         raise _malformed()
     return reader.parts
@@ -149,6 +153,7 @@ class _Reader:
             "on_header_end": self._end_header,
             "on_headers_finished": self._end_headers,
             "on_part_data": self._add_data,
+            "on_part_end": self._end_part,
             "on_end": self._end,
         }
         self._rules = rules
@@ -202,6 +207,15 @@ class _Reader:
             size = f"{limit // 2**20} MB" if limit >= 2**20 else f"{limit // 1024} kB"
             raise ProblemError(413, "part_too_large", f"Expected at most {size} in one photo or field. One is larger.")
         part.body.write(data[start:end])
+
+    def _end_part(self) -> None:
+        if self._is_large and self._rules.closes_bodies:
+            self._part.body.close()
+
+    def close_files(self) -> None:
+        """Close what a torn body left open."""
+        for part in self.parts if self._rules.closes_bodies else ():
+            part.body.close()
 
     def _end(self) -> None:
         self.is_whole = True

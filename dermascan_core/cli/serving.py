@@ -25,7 +25,7 @@ def serve(
     engine: EngineOption = "keras",
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Where keys and batches lie.")] = _DATA,
     keep_days: Annotated[
-        int, typer.Option("--keep-days", min=0, help="Remove batches that many days after they are done.")
+        int, typer.Option("--keep-days", min=1, help="Remove batches that many days after they are done.")
     ] = 7,
     max_waiting: Annotated[int, typer.Option("--max-waiting", min=0, help="How many may wait for the model.")] = 8,
     per_minute: Annotated[int, typer.Option("--per-minute", min=1, help="Requests a minute of one key.")] = 60,
@@ -58,6 +58,7 @@ def serve(
             folder=data,
             limits=limits,
             max_waiting=max_waiting,
+            keep_days=keep_days,
         )
         serving.serve(built, listener, limits, on_open=lambda address: _say_open(address, [key.name for key in keys]))
 
