@@ -12,7 +12,11 @@ DermaScanError
 ├── TrainingError             a training run that cannot go on: it diverged, or its recipe contradicts itself
 ├── WeightsError              weights missing, altered, or at odds with their manifest
 ├── EngineError               the requested inference engine is not available
-└── OutputError               a result cannot be written (read-only or full disk)
+├── OutputError               a result cannot be written (read-only or full disk)
+├── QueueFullError            too many wait already; carries how long until there is room
+│   └── QueueClosedError          the program is stopping and takes no more work
+├── ServeError                the server cannot start as asked: address, port, keys
+└── RemoteServerError         another machine was to answer, and does not, or has another model
 
 Programming mistakes stay ValueError or TypeError.
 """
@@ -80,3 +84,27 @@ class EngineError(DermaScanError):
 
 class OutputError(DermaScanError):
     """A result cannot be written where it was asked for."""
+
+
+class QueueFullError(DermaScanError):
+    """Too many wait already.
+
+    Attributes:
+        retry_after_s: When there will probably be room, in whole seconds from now, at least 1.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = max(1, retry_after_s)
+
+
+class QueueClosedError(QueueFullError):
+    """The program is stopping and takes no more work."""
+
+
+class ServeError(DermaScanError):
+    """The server cannot start as asked: its address, its port or its keys."""
+
+
+class RemoteServerError(DermaScanError):
+    """Another machine was to answer, and cannot be reached, refuses, or has another model."""

@@ -23,12 +23,19 @@ from . import (  # noqa: F401  # each registers its commands
     moles,
     repeatability,
     screening,
+    serving,
     training,
 )
 from .common import PROGRAM, app
 from .quiet_start import hide_start_up_lines
 
 __all__ = ["app", "main"]
+
+# Each registers its commands when it is imported.
+SUBJECTS = (
+    *(cases, data, data_import, evaluation, experiments, gate, models, moles, repeatability, screening, serving),
+    training,
+)
 
 
 def main() -> None:

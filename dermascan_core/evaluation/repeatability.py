@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..domain import CropBox, Metadata, NextStep, Prediction, Repeatability
 from ..imaging.small_changes import SMALL_CHANGES, changed_squares
-from ..model.predictor import EnginePredictor, PhotoOutput, Predictor
+from ..model.predictor import ManyViewsPredictor, PhotoOutput, Predictor
 from ..triage.policy import step_from_model
 
 # Two of the eight views for each changed photo: how this was chosen stands in docs/decisions/0026-*.md.
@@ -56,7 +56,7 @@ def meter_repeatability(
 
 def with_few_views(predictor: Predictor, n_views: int = N_VIEWS) -> Predictor:
     """Return the model averaging fewer views where it can be told to; else as it is."""
-    if not isinstance(predictor, EnginePredictor) or predictor.manifest.n_views <= n_views:
+    if not isinstance(predictor, ManyViewsPredictor) or predictor.manifest.n_views <= n_views:
         return predictor
     return predictor.with_views(n_views)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -68,6 +68,24 @@ class Predictor(Protocol):
             metadata: n entries.
             explain: Also compute heat maps.
         """
+        ...
+
+
+@runtime_checkable
+class ManyViewsPredictor(Protocol):
+    """A predictor that can be told how many views of a photo to average."""
+
+    manifest: Manifest
+    engine: str
+
+    def predict(
+        self, squares: npt.NDArray[np.uint8], metadata: Sequence[Metadata], *, explain: bool = False
+    ) -> list[PhotoOutput]:
+        """See ``Predictor.predict``."""
+        ...
+
+    def with_views(self, n_views: int) -> Predictor:
+        """Return the same model averaging another number of views, 1 to 8."""
         ...
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..taxonomy import CLASSES, HAM_CODES
 from ..triage.wording import (
     BARS_CAPTION,
     DISCLAIMER,
+    HEAT_MAP_CAPTION,
     Voice,
     calm_rate_words,
     how_soon,
@@ -99,6 +100,23 @@ def photo_record(photo: PhotoScreening, screening: Screening, codes: Sequence[st
     return record
 
 
+def record_to_row(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return a record of ``photo_record`` as the cells that ``photo_row`` gives of the same photo."""
+    return {column: _cell(column, value) for column, value in record.items()}
+
+
+def _cell(column: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if column.startswith("p_"):
+        return f"{value:.6f}"
+    if column == "elapsed_ms":
+        return f"{value:.1f}"
+    if isinstance(value, list):
+        return "|".join(value)
+    return safe_cell(str(value))
+
+
 def screening_to_csv(screening: Screening) -> str:
     """Return the screening as CSV text: a header and one physical line a photo."""
     codes = {code for photo in screening.photos if photo.prediction is not None for code in photo.prediction.codes}
@@ -109,10 +127,14 @@ def screening_to_csv(screening: Screening) -> str:
     return buffer.getvalue()
 
 
-def screening_to_json(screening: Screening) -> str:
+def screening_to_json(screening: Screening, *, with_heat_maps: bool = False) -> str:
     """Return the whole screening as JSON text: what was asked, answered and advised, with its limits.
 
     Photos are named, not contained. A measure that is not a finite number becomes null.
+
+    Args:
+        screening: The record.
+        with_heat_maps: Also say where the network looked, on its own coarse grid, and what each answer changed.
     """
     step = screening.next_step
     record = {
@@ -138,7 +160,10 @@ def screening_to_json(screening: Screening) -> str:
         "tested_on": tested_on(screening.phone_test),
         "calm_rate": None if screening.calm_rate is None else asdict(screening.calm_rate),
         "photos": [
-            _photo_to_dict(photo) | {"calm_rate_text": calm_rate_words(screening, photo)} for photo in screening.photos
+            _photo_to_dict(photo)
+            | {"calm_rate_text": calm_rate_words(screening, photo)}
+            | (_explanation_to_dict(photo) if with_heat_maps else {})
+            for photo in screening.photos
         ],
     }
     return json.dumps(_finite(record), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
@@ -175,6 +200,18 @@ def _photo_to_dict(photo: PhotoScreening) -> dict[str, Any]:
         else asdict(photo.repeatability) | {"n_changed": photo.repeatability.n_changed},
         "similar_photos": [asdict(one) for one in photo.similar[:_N_SIMILAR]] if is_shown else [],
         "elapsed_ms": round(float(photo.elapsed_ms), 1),
+    }
+
+
+def _explanation_to_dict(photo: PhotoScreening) -> dict[str, Any]:
+    is_shown = photo.status is not Status.REFUSED
+    maps = photo.heat_maps if is_shown else {}
+    return {
+        "heat_maps": {
+            code: [[round(float(value), 3) for value in row] for row in heat_map] for code, heat_map in maps.items()
+        },
+        "heat_maps_mean": HEAT_MAP_CAPTION,
+        "metadata_effects": dict(photo.metadata_effects) if is_shown else {},
     }
 
 

@@ -191,6 +191,7 @@ def screen_files(
     files: Sequence[Path],
     *,
     predictor: Predictor,
+    names: Sequence[str] | None = None,
     metadata: MetadataTable | None = None,
     image_type: ImageType = ImageType.DERMOSCOPIC,
     out: Path | None = None,
@@ -202,6 +203,7 @@ def screen_files(
 
     Args:
         files: From ``find_photo_files``.
+        names: What to call each in its line, and to know its row by; None calls it by its path.
         metadata: From ``read_metadata_table``; None when there is none.
         out: ``.csv`` or ``.jsonl``; replaced unless ``resume``. None writes nothing.
         resume: Keep the photos that ``out`` already holds (a line torn by a kill is dropped and done again).
@@ -216,11 +218,11 @@ def screen_files(
     row_file = (
         None if out is None else RowFile(out, codes=manifest.codes, model_sha256=manifest.sha256, image_type=image_type)
     )
-    rows_done = row_file.keep_finished_rows([str(file) for file in files]) if row_file and resume else []
+    photos = list(zip(names or [str(file) for file in files], files, strict=True))
+    rows_done = row_file.keep_finished_rows([name for name, _ in photos]) if row_file and resume else []
     statuses = Counter(Status(row["status"]) for row in rows_done)
     next_steps = Counter(NextStep(row["next_step"]) for row in rows_done)
     errors: list[str] = []
-    photos = [(str(file), file) for file in files]
     # Of all photos, also those of the earlier run: they decide whether a row can mean one photo only.
     metadata_rows = match_rows(photos, metadata or {})
     n_resumed = n_done = len(rows_done)

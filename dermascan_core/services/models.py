@@ -64,7 +64,13 @@ def load_predictor(
     Raises:
         WeightsError: If the weights or their gate are missing, altered, or disagree with the manifest.
         EngineError: If an engine was asked for by name, and cannot be had.
+        RemoteServerError: If ``DERMASCAN_API_URL`` names a server that is to answer, and it does not.
     """
+    address = os.environ.get("DERMASCAN_API_URL")
+    if address and engine == AUTO and with_gate and weights_dir is None:
+        from .remote import RemotePredictor
+
+        return RemotePredictor.connect(address, load_model_manifest(name))
     manifest = load_model_manifest(name, weights_dir)
     weights = weights_file(manifest, weights_dir)
     check_weights_file(manifest, weights)

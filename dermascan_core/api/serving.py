@@ -1,0 +1,151 @@
+"""Opens the port and runs the server: who may reach it, and how long a client may take to say what it wants."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ..errors import ServeError
+from .application import Built
+from .keys import ApiKey
+from .limits import Limits
+
+OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
+MAX_CONNECTIONS = 256
+_STOP_WITHIN_S = 20
+
+
+def check_address(host: str, keys: Sequence[ApiKey]) -> None:
+    """Refuse to open a server without keys to other machines.
+
+    Raises:
+        ServeError: If there is no key and the address is not this machine's own.
+    """
+    if not keys and host not in OWN_HOSTS:
+        raise ServeError(
+            f"Without any API key the server listens at 127.0.0.1 alone. Received --host {host}. "
+            "Make a key first: python -m dermascan_core serve --new-key NAME"
+        )
+
+
+def check_own_engine() -> None:
+    """Refuse to serve answers that would be asked for elsewhere, perhaps here again.
+
+    Raises:
+        ServeError: If ``DERMASCAN_API_URL`` is set.
+    """
+    if address := os.environ.get("DERMASCAN_API_URL"):
+        raise ServeError(
+            f"Expected DERMASCAN_API_URL to be unset where the server runs. Received '{address}'. "
+            "Set it for the app alone, which is to ask this server."
+        )
+
+
+def open_port(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound; port 0 takes a free one.
+
+    Raises:
+        ServeError: If the port is taken, or the address is none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ServeError(
+                f"Expected port {port} of {host} to be free. Another program listens there. "
+                "Stop it, or choose another port with --port."
+            ) from error
+        raise ServeError(
+            f"The server cannot listen at {host}, port {port}: {error.strerror}. Choose others with --host and --port."
+        ) from error
+    return listener
+
+
+def make_server(built: Built, limits: Limits) -> uvicorn.Server:
+    """Return the server; ``server.run(sockets=[...])`` serves until it is told to stop."""
+
+    def protocol(*arguments: Any, **options: Any) -> PatientProtocol:
+        return PatientProtocol(*arguments, header_timeout_s=limits.header_timeout_s, **options)
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            built.asgi,
+            http=protocol,  # type: ignore[arg-type]
+            ws="none",
+            lifespan="on",
+            log_config=None,  # `logs.start_log` has set it up
+            access_log=False,  # `entrance` tells of each request, without its address
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=limits.keep_alive_s,
+            timeout_graceful_shutdown=_STOP_WITHIN_S,
+            h11_max_incomplete_event_size=limits.header_bytes,
+        )
+    )
+
+
+class PatientProtocol(H11Protocol):
+    """Ends a connection whose client takes too long over its first line and headers; uvicorn itself waits for ever."""
+
+    def __init__(self, *arguments: Any, header_timeout_s: float, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._header_timeout_s = header_timeout_s
+        self._header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch_headers()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    @property
+    def _is_between_requests(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _watch_headers(self) -> None:
+        if not self._is_between_requests:
+            self._stop_watching()
+        elif self._header_timer is None:
+            self._header_timer = self.loop.call_later(self._header_timeout_s, self._give_up)
+
+    def _stop_watching(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _give_up(self) -> None:
+        self._header_timer = None
+        if self._is_between_requests:
+            self.transport.abort()
+
+
+def serve(built: Built, listener: socket.socket, limits: Limits, *, on_open: Callable[[str], None]) -> None:
+    """Serve until a signal says stop; what runs then is finished.
+
+    Args:
+        built: The application.
+        listener: From ``open_port``.
+        limits: Times and sizes.
+        on_open: Told the address before the first request.
+    """
+    host, port = listener.getsockname()[:2]
+    on_open(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    make_server(built, limits).run(sockets=[listener])
