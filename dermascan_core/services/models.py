@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import EngineError, WeightsError
 from ..model.checkpoint import check_weights_file
 from ..model.exported_engines import FASTEST_FIRST, agrees, open_engine
+from ..model.litert_engine import n_cores as n_cores
 from ..model.manifest import Manifest, load_manifest
 from ..model.predictor import Engine, EnginePredictor, Predictor
 from ..trust.gate import Gate, gate_file, read_gate
