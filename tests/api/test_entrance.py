@@ -112,7 +112,7 @@ def test_body_without_a_length_is_cut_at_the_limit(tmp_path):
         while True:
             yield bytes(65536)
 
-    with running_server(tmp_path, limits={"body_bytes": 2**20, "photo_bytes": 2**30}) as server:
+    with running_server(tmp_path, limits={"body_bytes": 2**20, "photo_bytes": 2**30, "header_timeout_s": 1}) as server:
         answer = server.client.post(
             "/v1/screenings", content=endless(), headers={"Content-Type": "multipart/form-data; boundary=x"}
         )
