@@ -18,6 +18,7 @@ from pages._ui import measured_moles, moles
 from pages._ui.frame import Width, as_plain_text, failures_told, link_page, page_frame
 from pages._ui.model import choose_model, get_predictor
 from pages._ui.photos import PHOTO_TYPES, ask_image_type
+from pages._ui.turns import wait_for_turn
 
 _COMPARED_KEY = "compared_moles"
 _SEXES = {"female": "Female", "male": "Male"}
@@ -97,13 +98,14 @@ def _compare(
 
     try:
         predictor = get_predictor(model_name)
-        comparison = compare_moles(
-            pictures,
-            image_type=image_type,
-            predictor=predictor,
-            metadata=metadata,
-            on_progress=show_progress,
-        )
+        with wait_for_turn(lambda words: bar.progress(0.0, text=words)):
+            comparison = compare_moles(
+                pictures,
+                image_type=image_type,
+                predictor=predictor,
+                metadata=metadata,
+                on_progress=show_progress,
+            )
     except DermaScanError as error:
         st.error(str(error))
         return

@@ -17,6 +17,7 @@ from pages._ui import explain, form, photos, result
 from pages._ui.case import Case
 from pages._ui.frame import failures_told, link_page, page_frame, scroll_to_top
 from pages._ui.model import choose_model, get_predictor, shipped_evaluation
+from pages._ui.turns import wait_for_turn
 
 _SCROLL_KEY = "scroll_to_result"
 
@@ -154,7 +155,8 @@ def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metad
                 on_stage=on_stage,
             )
 
-        screening, with_steps = screen(()), screen(steps) if steps else None
+        with wait_for_turn(lambda words: status.update(label=words)):
+            screening, with_steps = screen(()), screen(steps) if steps else None
         case.refused |= {
             intake.sha256 for intake, photo in zip(photos_now, screening.photos, strict=True) if _is_refused(photo)
         }

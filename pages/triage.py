@@ -19,6 +19,7 @@ from dermascan_core.triage.wording import BARS_CAPTION, Voice, calm_rate_words, 
 from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
 from pages._ui.model import choose_model, get_predictor
 from pages._ui.photos import PHOTO_TYPES, ask_image_type
+from pages._ui.turns import wait_for_turn
 
 _BATCH_KEY = "triage_items"
 _MAX_PHOTOS = 200
@@ -133,9 +134,10 @@ def _screen_all(
     bar = st.progress(0.0, text="Getting the model ready")
     items = []
     predictor = get_predictor(model_name)
-    for item in screen_each(pictures, predictor=predictor, metadata=metadata, image_type=image_type):
-        items.append(item)
-        bar.progress(len(items) / len(pictures), text=f"{len(items)} of {len(pictures)} photos")
+    with wait_for_turn(lambda words: bar.progress(0.0, text=words)):
+        for item in screen_each(pictures, predictor=predictor, metadata=metadata, image_type=image_type):
+            items.append(item)
+            bar.progress(len(items) / len(pictures), text=f"{len(items)} of {len(pictures)} photos")
     bar.empty()
     return items
 

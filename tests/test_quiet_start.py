@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dermascan_core.cli.quiet_start import hide_start_up_lines, without_chatter
+from dermascan_core.cli.quiet_start import hide_start_up_lines
+from dermascan_core.native_output import without_chatter
 
 ROOT = Path(__file__).resolve().parents[1]
 

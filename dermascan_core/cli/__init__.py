@@ -11,12 +11,13 @@ from types import TracebackType
 
 import typer
 
-from . import (
+from . import (  # noqa: F401  # each registers its commands
     cases,
     data,
     data_import,
     evaluation,
     experiments,
+    export,
     gate,
     models,
     moles,

@@ -26,7 +26,7 @@ def build(
         bool,
         typer.Option("--test", help="Measure on the test split; without it, on the fold that validated the model."),
     ] = False,
-    engine: EngineOption = "keras",
+    engine: EngineOption = "auto",
 ) -> None:
     """Write NAME.cases.npz beside the weights: each training photo's name, diagnosis and place; and measure it."""
     from ..evaluation.retrieval import describe_retrieval

@@ -48,7 +48,9 @@ def example(command: str) -> str:
 
 
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="Which model answers; see: models.")]
-EngineOption = Annotated[str, typer.Option("--engine", metavar="NAME", help="What runs the network.")]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="What runs the network: auto, keras, or an exported one.")
+]
 ImageTypeOption = Annotated[ImageType, typer.Option("--image-type", help="How the photos were taken.")]
 
 

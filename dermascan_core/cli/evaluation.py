@@ -30,7 +30,7 @@ def evaluate(
     split: SplitOption = "",
     no_metadata: NoMetadataOption = False,
     model: ModelOption = "dermascan",
-    engine: EngineOption = "keras",
+    engine: EngineOption = "auto",
     image_type: ImageTypeOption = ImageType.DERMOSCOPIC,
 ) -> None:
     """Predict every labelled photo and measure the answers, with 95 % intervals."""
@@ -74,7 +74,7 @@ def stress(
     seed: Annotated[int, typer.Option("--seed", help="Of the draw and the damages.")] = 0,
     no_metadata: NoMetadataOption = False,
     model: ModelOption = "dermascan",
-    engine: EngineOption = "keras",
+    engine: EngineOption = "auto",
     image_type: ImageTypeOption = ImageType.DERMOSCOPIC,
 ) -> None:
     """Damage every photo (blur, light, JPEG, angle, ink, hairs ...) and measure what is kept of the answers."""

@@ -25,7 +25,7 @@ def gate(
     weights_dir: Annotated[
         Path | None, typer.Option("--weights-dir", metavar="DIR", help="Folder of the model; default: weights/.")
     ] = None,
-    engine: EngineOption = "keras",
+    engine: EngineOption = "auto",
 ) -> None:
     """Fit what a model refuses to judge, and write NAME.gate.npz beside its weights."""
     from ..services import models
@@ -57,7 +57,7 @@ def refusals(
     page: Annotated[
         Path | None, typer.Option("--page", metavar="FILE.md", help="Also write the scorecard as a page.")
     ] = None,
-    engine: EngineOption = "keras",
+    engine: EngineOption = "auto",
 ) -> None:
     """Count whom the gate turns away: real lesions, and over 600 pictures that show none."""
     from ..evaluation.files import write_file

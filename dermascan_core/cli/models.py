@@ -51,7 +51,7 @@ def _say_presets(manifests: Sequence[Manifest]) -> None:
 
 
 @app.command(epilog=example("doctor"))
-def doctor(model: ModelOption = "dermascan", engine: EngineOption = "keras") -> None:
+def doctor(model: ModelOption = "dermascan", engine: EngineOption = "auto") -> None:
     """Check the installation: Python, packages, weights, disk, engine; say what to do."""
     from ..services.doctor import check_installation
     from ..services.models import load_predictor

@@ -31,7 +31,7 @@ def ugly_duckling(
         int, typer.Option("--views", min=0, max=8, metavar="N", help="Average N views of a photo; 0: the model's own.")
     ] = 0,
     model: ModelOption = "dermascan",
-    engine: EngineOption = "keras",
+    engine: EngineOption = "auto",
     image_type: ImageTypeOption = ImageType.DERMOSCOPIC,
 ) -> None:
     """Rank each person's lesions by how odd they are, and say where the melanomas stand."""

@@ -7,26 +7,17 @@ TensorFlow says some of these lines before it has read its own setting, which th
 from __future__ import annotations
 
 import os
-import re
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
-from typing import IO, Any
+
+from ..native_output import without_chatter
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _NO_WARNINGS = "2"  # 0 shows everything, 1 hides information, 2 warnings too, 3 errors too
-# Information and warnings as absl and TensorFlow write them, and the second line of one of them.
-_CHATTER = re.compile(
-    rb"WARNING: All log messages before absl::InitializeLog\(\) is called"
-    rb"|[IW]\d{4} [\d:.]+ +\d+ \S+:\d+\] "
-    rb"|\d{4}-\d\d-\d\d [\d:.]+ *: [IW] "
-    rb"|To enable the following instructions: "
-)
 
 
 def hide_start_up_lines() -> None:
@@ -57,26 +48,3 @@ class _FirstImport(MetaPathFinder):
 
             setattr(spec.loader, "exec_module", execute_quietly)  # noqa: B010  # mypy refuses the plain form
         return spec
-
-
-@contextmanager
-def without_chatter() -> Iterator[None]:
-    """Hold back what any code, C++ included, writes to standard error, and pass on at the end all but the chatter."""
-    sys.stderr.flush()
-    outside = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(outside, 2)
-            os.close(outside)
-            _pass_on(held)
-
-
-def _pass_on(held: IO[Any]) -> None:
-    held.seek(0)
-    kept = b"".join(line for line in held if not _CHATTER.match(line))
-    if kept:
-        os.write(2, kept)

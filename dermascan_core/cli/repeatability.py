@@ -30,7 +30,7 @@ def repeatability(
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Of the draw.")] = 0,
     no_metadata: NoMetadataOption = False,
-    engine: EngineOption = "keras",
+    engine: EngineOption = "auto",
     image_type: ImageTypeOption = ImageType.DERMOSCOPIC,
 ) -> None:
     """Change every photo in ten small ways, count how often the answer changes, and fit the limit that makes it unsure."""

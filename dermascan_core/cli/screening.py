@@ -34,7 +34,7 @@ def screen(
         Path | None, typer.Option("--out", metavar="FILE", help="A .csv or .jsonl file; without it, CSV is printed.")
     ] = None,
     model: ModelOption = "dermascan",
-    engine: EngineOption = "keras",
+    engine: EngineOption = "auto",
     image_type: Annotated[
         ImageType | None, typer.Option("--image-type", help="How the photos were taken.  [default: dermoscopic]")
     ] = None,

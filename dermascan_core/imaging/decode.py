@@ -23,8 +23,13 @@ from ..errors import (
 MIN_SIDE_PX = 128
 MAX_PIXELS = 50_000_000
 MAX_SIZE_BYTES = 30 * 1024 * 1024
+# A large JPEG is read at a half, a quarter or an eighth of its size, which its format allows at a fraction of the time, as
+# long as the short side keeps so many pixels: no square that is found in it then has less than the network is shown.
+MIN_REDUCED_SIDE_PX = 1000
+_REDUCTIONS = (8, 4, 2)
 # Pillow has no opener named MPO: its JPEG opener gives those files too.
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "TIFF", "BMP", "GIF")
+_ORIENTATION = 0x0112  # EXIF tag
 _FORMAT_WORDS = "JPEG, PNG, WebP, HEIC, TIFF or BMP"
 
 # Broken files raise whatever the codec trips over, at opening, at counting frames and at loading alike. Each of these was
@@ -56,7 +61,8 @@ def decode_photo(data: bytes) -> npt.NDArray[np.uint8]:
     """Decode an upload.
 
     EXIF orientation is applied, an embedded ICC profile is converted to sRGB, transparency is laid on white,
-    grey, CMYK and 16-bit become 8-bit RGB. Nothing of the file but its pixels is kept.
+    grey, CMYK and 16-bit become 8-bit RGB. Nothing of the file but its pixels is kept. A JPEG whose short side has 2,000
+    px or more comes out reduced, with a short side of 1,000 px or more: squares and widths are in these pixels.
 
     Args:
         data: The file's bytes.
@@ -82,6 +88,7 @@ def decode_photo(data: bytes) -> npt.NDArray[np.uint8]:
         try:
             n_frames = _count_frames(image)
             if n_frames == 1:
+                _reduce(image)
                 image.load()
                 return np.asarray(_to_srgb(image), dtype=np.uint8)
         except _CODEC_ERRORS as error:
@@ -143,6 +150,15 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
+def _reduce(image: ImageFile.ImageFile) -> None:
+    """Have a large JPEG decoded smaller: fewer DCT coefficients a block, which averages like area interpolation does."""
+    width, height = image.size
+    for reduction in _REDUCTIONS:
+        if min(width, height) // reduction >= MIN_REDUCED_SIDE_PX:
+            image.draft(None, (width // reduction, height // reduction))
+            return
+
+
 def _to_srgb(image: Image.Image) -> Image.Image:
     image = _apply_orientation(image)
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
@@ -152,12 +168,13 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _apply_orientation(image: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(image)
+        # Upright already: a copy of twelve megapixels is saved.
+        return image if image.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
     except (*_CODEC_ERRORS, AttributeError):
         return image  # a corrupt EXIF block says nothing about the pixels
 

@@ -26,6 +26,7 @@ class KerasEngine:
     """Runs a loaded Keras model; see ``predictor.Engine``."""
 
     name = "keras"
+    takes_any_batch = False
 
     def __init__(self, model: keras.Model) -> None:
         self.heads = tuple(Head.of(member) for member in members_of(model))

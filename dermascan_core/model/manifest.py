@@ -31,8 +31,7 @@ DECISION_FIELDS = (
 )
 # What a model that was trained on photos without a dermatoscope too decides differently for them.
 CLINICAL_FIELDS = ("class_shares", "sampling_shares", "temperature", "threshold", "threshold_rule", "conformal")
-
-
+_OPTIONAL = ("data", "training", "metrics", "engines", "clinical")
 # Where a model was measured on phone photos that its networks had not seen; the one with most photos counts.
 PHONE_EVALUATIONS = ("cross-validation-phone", "test-phone")
 
@@ -60,6 +59,7 @@ class Manifest:
         metrics: Evaluation name -> measures with intervals, as ``evaluate`` wrote them.
         licence: Terms of the weights.
         sha256: Of the weights file.
+        engines: Name of an exported engine -> its files with their SHA-256, and how far it agrees with Keras.
         clinical: ``CLINICAL_FIELDS`` for photos of a phone or camera, where the model learnt from such; else None.
     """
 
@@ -81,6 +81,7 @@ class Manifest:
     data: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    engines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     clinical: Mapping[str, Any] | None = None
 
     def as_for(self, image_type: ImageType | None) -> Manifest:
@@ -139,7 +140,7 @@ def load_manifest(path: Path) -> Manifest:
     found = data.get("format") if isinstance(data, dict) else type(data).__name__
     if found != FORMAT:
         raise WeightsError(f"Expected manifest format {FORMAT} in '{path.name}'. Received {found}. Update the program.")
-    names = {name for name in Manifest.__slots__ if name not in ("data", "training", "metrics", "clinical")}
+    names = {name for name in Manifest.__slots__ if name not in _OPTIONAL}
     if missing := sorted(names - set(data)):
         raise WeightsError(f"The manifest '{path.name}' lacks {', '.join(missing)}. Restore it from the release.")
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -22,6 +22,9 @@ from .metadata_branch import MetadataEncoder
 from .views import make_views
 
 Array = npt.NDArray[np.floating]
+# (image (side, side, 3), encoded answers (width,), class index) -> each member's gradient, or None.
+GuidedGradients = Callable[[npt.NDArray[np.float32], Array, int], list[Array] | None]
+MAX_BATCH = 32  # views at once, where the engine takes any number: more is no faster and takes more memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +90,18 @@ class ManyViewsPredictor(Protocol):
 
 
 class Engine(Protocol):
-    """Runs the network on one photo's views; the batch size never changes, so nothing is compiled twice."""
+    """Runs the network on views.
+
+    Attributes:
+        name: Of the engine, as results name it.
+        heads: Of every member.
+        takes_any_batch: Whether any number of views costs its share. Where not, the number never changes, so that
+            nothing is compiled twice.
+    """
 
     name: str
     heads: tuple[Head, ...]
+    takes_any_batch: bool
 
     def run(
         self, images: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32]
@@ -103,14 +114,21 @@ class EnginePredictor:
     """A predictor over an engine."""
 
     def __init__(
-        self, manifest: Manifest, engine: Engine, *, batch_size: int | None = None, gate: Gate | None = None
+        self,
+        manifest: Manifest,
+        engine: Engine,
+        *,
+        batch_size: int | None = None,
+        gate: Gate | None = None,
+        engine_note: str = "",
     ) -> None:
         self.manifest = manifest
         self.engine = engine.name
+        self.engine_note = engine_note  # why a faster engine does not answer; empty where the wanted one does
         self._engine = engine
         self._encoder = MetadataEncoder(manifest.metadata_fields)
         self._gate = gate
-        self._batch_size = batch_size or manifest.n_views
+        self._batch_size = batch_size or (MAX_BATCH if engine.takes_any_batch else manifest.n_views)
 
     def with_views(self, n_views: int) -> EnginePredictor:
         """Return the same model averaging another number of views, 1 to 8; several photos then share the engine's batch.
@@ -146,10 +164,11 @@ class EnginePredictor:
         *,
         prediction: Prediction,
         heat_map: npt.NDArray[np.floating],
+        gradients: GuidedGradients | None = None,
     ) -> npt.NDArray[np.float32] | None:
         """Return Guided Grad-CAM: the pixels that speak for a class, where its heat map is warm.
 
-        Needs a backward pass through the network, so the engine must be Keras; it looks at the upright view alone.
+        Needs a backward pass through the network, which Keras alone can make; it looks at the upright view alone.
 
         Args:
             square: Array (input_px, input_px, 3), uint8.
@@ -157,13 +176,14 @@ class EnginePredictor:
             code: A HAM10000 code that has a heat map.
             prediction: Of the square.
             heat_map: Grad-CAM of the class, (h, w) in [0, 1].
+            gradients: Makes the backward pass in the place of an engine that has none.
 
         Returns:
             Array (input_px, input_px) in [0, 1], its maximum 1 (or all zero); None where the engine or the network cannot.
 
         Reference: Selvaraju et al. (2017), https://arxiv.org/abs/1610.02391
         """
-        gradients = getattr(self._engine, "guided_gradients", None)
+        gradients = getattr(self._engine, "guided_gradients", None) or gradients
         if gradients is None:
             return None
         answers = self._encoder.encode([metadata])[0]
@@ -179,11 +199,11 @@ class EnginePredictor:
     def _look(
         self, squares: npt.NDArray[np.uint8], metadata: Sequence[Metadata]
     ) -> list[list[tuple[Array, Array, Array]]]:
-        """Return what the engine gives for each photo's views; few photos fill up the batch, which keeps its size."""
+        """Return what the engine gives for each photo's views; few photos fill up a batch that must keep its size."""
         n_views, n_photos = self.manifest.n_views, len(squares)
         images = np.concatenate([make_views(square, n_views) for square in squares]).astype(np.float32)
         known = np.repeat(self._encoder.encode(metadata), n_views, axis=0)
-        if len(images) < self._batch_size:
+        if len(images) < self._batch_size and not self._engine.takes_any_batch:
             places = np.arange(self._batch_size) % len(images)
             images, known = images[places], known[places]
         members = self._engine.run(images, known)

@@ -18,6 +18,8 @@ from ..domain import Metadata
 from ..errors import DermaScanError
 from ..imaging.preprocess import preprocess
 from ..model.checkpoint import check_weights_file
+from ..model.exported_engines import check_engine_files
+from ..model.head_file import heads_file, load_heads
 from ..model.manifest import Manifest
 from ..model.predictor import Predictor
 from ..trust.cases import cases_file
@@ -44,7 +46,7 @@ class Check:
 def check_installation(
     *,
     model: str = models.DEFAULT_MODEL,
-    engine: str = "keras",
+    engine: str = models.AUTO,
     weights_dir: Path | None = None,
     data_dir: Path = DATA_DIR,
     requirements: Path = ROOT / "requirements.txt",
@@ -131,8 +133,29 @@ def check_weights(weights_dir: Path) -> list[Check]:
         else:
             found = f"version {manifest.version}, {path.stat().st_size / 1e6:.1f} MB, sha256 {manifest.sha256[:12]}"
             checks.append(Check(name, True, found))
+        checks += check_engine_exports(manifest, path)
         checks += check_evaluations(manifest.name, weights_dir)
         checks += check_cases(manifest, weights_dir)
+    return checks
+
+
+def check_engine_exports(manifest: Manifest, weights: Path) -> list[Check]:
+    """Check that the files of every exported engine are those that were compared with Keras."""
+    checks = []
+    for name, record in manifest.engines.items():
+        label = f"engine {manifest.name}, {name}"
+        try:
+            check_engine_files(weights, record)
+            load_heads(heads_file(weights), sha256=manifest.sha256)
+        except DermaScanError as error:
+            checks.append(Check(label, False, str(error), _RESTORE))
+        else:
+            agreement = record["agreement"]
+            found = (
+                f"as compared with Keras on {agreement['n_photos']} photos: probabilities differ by at most "
+                f"{agreement['max_probability_difference']:.2g}, {agreement['n_next_steps_differing']} next steps"
+            )
+            checks.append(Check(label, True, found))
     return checks
 
 
@@ -202,10 +225,11 @@ def check_engine(model: str, engine: str, load: Callable[[str, str], Predictor])
     started = time.perf_counter()
     prediction = predictor.predict(square[np.newaxis], [Metadata()])[0].prediction
     total = float(prediction.ham_probabilities.sum())
+    note = getattr(predictor, "engine_note", "")
     return Check(
-        name,
+        f"engine {predictor.engine}",
         bool(np.isfinite(total)) and abs(total - 1) < 1e-3,
         f"{model} loaded in {loaded_s:.1f} s, answered a generated photo in {time.perf_counter() - started:.2f} s, "
-        f"probabilities add up to {total:.4f}",
+        f"probabilities add up to {total:.4f}{'. ' + note if note else ''}",
         "The network's answer is no probability: restore weights/ and the pinned packages.",
     )

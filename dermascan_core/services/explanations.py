@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from ..evaluation.repeatability import with_few_views
 from ..model.occlusion import occlusion_map
 from ..model.predictor import EnginePredictor, Predictor
 from ..taxonomy import HAM_CODES
+from . import keras_worker
 from .screening import told_metadata
 
 
@@ -60,6 +62,11 @@ def explain_further(screening: Screening, index: int, code: str, *, predictor: P
     guided = None
     if isinstance(predictor, EnginePredictor):
         guided = predictor.guided_grad_cam(
-            photo.square, told, code, prediction=photo.prediction, heat_map=photo.heat_maps[code]
+            photo.square,
+            told,
+            code,
+            prediction=photo.prediction,
+            heat_map=photo.heat_maps[code],
+            gradients=partial(keras_worker.guided_gradients, predictor.manifest),
         )
     return Explanation(code, guided, occlusion, answers[0])

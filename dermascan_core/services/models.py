@@ -6,13 +6,16 @@ import os
 from pathlib import Path
 
 from ..errors import EngineError, WeightsError
+from ..model.checkpoint import check_weights_file
+from ..model.exported_engines import FASTEST_FIRST, agrees, open_engine
+from ..model.litert_engine import n_cores as n_cores
 from ..model.manifest import Manifest, load_manifest
-from ..model.predictor import EnginePredictor, Predictor
-from ..trust.gate import gate_file, read_gate
+from ..model.predictor import Engine, EnginePredictor, Predictor
+from ..trust.gate import Gate, gate_file, read_gate
 
 WEIGHTS_DIR = Path(os.environ.get("DERMASCAN_WEIGHTS", Path(__file__).resolve().parents[2] / "weights"))
 DEFAULT_MODEL = "dermascan"
-ENGINES = ("keras",)
+AUTO = "auto"
 
 
 def list_models(weights_dir: Path | None = None) -> list[Manifest]:
@@ -48,30 +51,67 @@ def load_model_manifest(name: str = DEFAULT_MODEL, weights_dir: Path | None = No
 
 
 def load_predictor(
-    name: str = DEFAULT_MODEL, engine: str = "keras", *, weights_dir: Path | None = None, with_gate: bool = True
+    name: str = DEFAULT_MODEL, engine: str = AUTO, *, weights_dir: Path | None = None, with_gate: bool = True
 ) -> Predictor:
-    """Load a model and warm it up; takes seconds, so callers keep what they get.
+    """Load a model and warm it up; takes up to seconds, so callers keep what they get.
 
     Args:
         name: Of the model.
-        engine: One of ``ENGINES``.
+        engine: ``auto`` (the fastest exported engine that gives Keras' answers, else Keras), ``keras``, or the name of an
+            exported one, whatever its agreement.
         weights_dir: Folder of the weights; None for the one that ships.
         with_gate: Whether it also judges if it knows such photos; without, to fit that gate anew.
 
     Raises:
         WeightsError: If the weights or their gate are missing, altered, or disagree with the manifest.
-        EngineError: If the engine is not known.
+        EngineError: If an engine was asked for by name, and cannot be had.
         RemoteServerError: If ``DERMASCAN_API_URL`` names a server that is to answer, and it does not.
     """
-    if (address := os.environ.get("DERMASCAN_API_URL")) and with_gate and weights_dir is None:
+    address = os.environ.get("DERMASCAN_API_URL")
+    if address and engine == AUTO and with_gate and weights_dir is None:
         from .remote import RemotePredictor
 
         return RemotePredictor.connect(address, load_model_manifest(name))
-    if engine not in ENGINES:
-        raise EngineError(f"Expected one of the engines {', '.join(ENGINES)}. Received '{engine}'.")
     manifest = load_model_manifest(name, weights_dir)
     weights = weights_file(manifest, weights_dir)
-    gate = read_gate(gate_file(weights), sha256=manifest.sha256) if with_gate else None
+    check_weights_file(manifest, weights)
+    gate = gate_of(manifest, weights) if with_gate else None
+    if engine == AUTO:
+        opened, note = _fastest_engine(manifest, weights)
+    else:
+        opened, note = _open(manifest, weights, engine), ""
+    return EnginePredictor(manifest, opened, gate=gate, engine_note=note)
+
+
+def gate_of(manifest: Manifest, weights: Path) -> Gate | None:
+    """Return the gate that lies beside a model's weights; None where there is none.
+
+    Raises:
+        WeightsError: If it belongs to other weights, or cannot be read.
+    """
+    return read_gate(gate_file(weights), sha256=manifest.sha256)
+
+
+def engine_order(manifest: Manifest) -> list[str]:
+    """Return the exported engines that may answer unasked, the fastest first."""
+    return [name for name in FASTEST_FIRST if name in manifest.engines and agrees(manifest.engines[name])]
+
+
+def _fastest_engine(manifest: Manifest, weights: Path) -> tuple[Engine, str]:
+    """Return the first engine that opens, and a sentence where a faster one should have been there."""
+    problems: list[str] = []
+    for name in engine_order(manifest):
+        try:
+            return _open(manifest, weights, name), " ".join(problems)
+        except EngineError as error:
+            problems.append(str(error))
+    note = f"{' '.join(problems)} Until then Keras answers: the same answers, slower." if problems else ""
+    return _open(manifest, weights, "keras"), note
+
+
+def _open(manifest: Manifest, weights: Path, engine: str) -> Engine:
+    if engine != "keras":
+        return open_engine(manifest, weights, engine)
     from ..model.keras_engine import KerasEngine
 
-    return EnginePredictor(manifest, KerasEngine.load(manifest, weights), gate=gate)
+    return KerasEngine.load(manifest, weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -19,7 +20,7 @@ from dermascan_core.services import models
 from dermascan_core.services.performance import available_evaluations, load_evaluation
 from dermascan_core.triage.wording import Voice
 
-ENGINE = "keras"
+ENGINE_VARIABLE = "DERMASCAN_ENGINE"  # of the server: auto, keras, or an exported engine by name
 _CHOSEN_KEY = "chosen_model"
 _N_KEPT = 2  # models in memory at once: the default, and one that a clinician chose
 
@@ -80,7 +81,7 @@ def start_loading() -> None:
     except WeightsError:
         return  # the page that needs the model says so, in full
     if manifest is not None:
-        _loading(manifest.name, manifest.sha256, ENGINE)
+        _loading(manifest.name, manifest.sha256, _engine())
 
 
 def get_predictor(name: str = models.DEFAULT_MODEL) -> Predictor:
@@ -96,11 +97,26 @@ def get_predictor(name: str = models.DEFAULT_MODEL) -> Predictor:
             "No model is installed: the folder 'weights' holds no manifest. "
             "Restore it from the release, or train and release a model."
         )
-    loading = _loading(manifest.name, manifest.sha256, ENGINE)
+    loading = _loading(manifest.name, manifest.sha256, _engine())
     if loading.done() and loading.exception() is not None:
         _loading.clear()  # the weights may have been put right since
-        loading = _loading(manifest.name, manifest.sha256, ENGINE)
+        loading = _loading(manifest.name, manifest.sha256, _engine())
     return loading.result()
+
+
+def engine_note(name: str = models.DEFAULT_MODEL) -> str:
+    """Return why a slower engine answers than this model has; empty where the wanted one does, or none is loaded yet."""
+    manifest = shipped_manifest(name)
+    if manifest is None:
+        return ""
+    loading = _loading(manifest.name, manifest.sha256, _engine())
+    if not loading.done() or loading.exception() is not None:
+        return ""
+    return str(getattr(loading.result(), "engine_note", ""))
+
+
+def _engine() -> str:
+    return os.environ.get(ENGINE_VARIABLE) or models.AUTO
 
 
 @st.cache_resource(max_entries=_N_KEPT, show_spinner=False)
@@ -115,7 +131,7 @@ def _loading(name: str, weights_sha256: str, engine: str) -> Future[Predictor]:
 def _load_and_warm_up(name: str, engine: str) -> Predictor:
     predictor = models.load_predictor(name, engine)
     side = predictor.manifest.preprocess.input_px
-    # The first answer compiles the network and the heat map; a person should not wait for that.
+    # Keras compiles the network at its first answer; a person should not wait for that.
     predictor.predict(np.full((1, side, side, 3), 160, np.uint8), [Metadata()], explain=True)
     gc.freeze()  # hundreds of thousands of objects live as long as the process: no collection need walk them again
     return predictor

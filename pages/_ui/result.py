@@ -38,6 +38,7 @@ from .evidence import show_evidence
 from .explain import show_heat_map
 from .frame import as_plain_text
 from .frequencies import is_counted, show_frequency
+from .model import engine_note
 from .similar import show_similar
 from .skin_tone import show_skin_tone
 
@@ -233,6 +234,8 @@ def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, 
         f"weights {screening.model_sha256[:12]}, program {as_plain_text(screening.app_version)}, "
         f"screened at {as_plain_text(screening.screened_at)}"
     )
+    if note := engine_note(screening.model):
+        st.caption(f":material/speed: {as_plain_text(note)}")
 
 
 def _phone_figures(screening: Screening) -> str | None:

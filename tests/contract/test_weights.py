@@ -86,3 +86,22 @@ def test_manifest_numbers_are_possible(path: Path) -> None:
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.stem)
 def test_manifest_carries_the_data_s_terms(path: Path) -> None:
     assert "CC BY-NC" in json.loads(path.read_text(encoding="utf-8"))["licence"]
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.stem)
+def test_exported_engines_are_the_files_that_were_compared_with_keras(path: Path) -> None:
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+
+    for record in manifest.get("engines", {}).values():
+        for name, sha256 in record["files"].items():
+            assert hashlib.sha256((WEIGHTS / name).read_bytes()).hexdigest() == sha256
+        assert record["agreement"]["of"] == "test"
+        assert record["agreement"]["n_photos"] == manifest["metrics"]["test"]["data"]["n_predicted"]
+
+
+def test_default_model_answers_without_keras() -> None:
+    engines = json.loads((WEIGHTS / "dermascan.json").read_text(encoding="utf-8"))["engines"]
+
+    agreement = engines["litert"]["agreement"]
+    assert agreement["max_probability_difference"] < 1e-3
+    assert agreement["n_next_steps_differing"] == 0

@@ -50,6 +50,7 @@ def fake_model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     if not (folder / f"{models.DEFAULT_MODEL}.keras").is_file():
         pytest.skip("SHIPPED MODEL NOT TESTED: 'weights/dermascan.keras' is not there. Restore it from the release.")
     monkeypatch.setattr(models, "WEIGHTS_DIR", folder)
+    monkeypatch.setenv(model.ENGINE_VARIABLE, "keras")
     st.cache_resource.clear()
     yield folder
     st.cache_resource.clear()

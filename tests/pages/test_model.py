@@ -78,7 +78,7 @@ def test_model_is_loaded_once_for_all_sessions(open_page: OpenPage, monkeypatch:
     for _ in range(2):
         open_page("screening").button(key="example_even-mole").click().run()
 
-    assert loads == [("dermascan", "keras")]
+    assert loads == [("dermascan", "auto")]
 
 
 def test_model_is_warm_before_the_first_photo(fake_model: FakePredictor) -> None:

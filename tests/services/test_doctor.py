@@ -37,7 +37,7 @@ def test_sound_installation_passes_every_check(tmp_path):
         ("packages", True),
         ("weights fake", True),
         ("disk", True),
-        ("engine keras", True),
+        ("engine fake", True),
     ]
     assert "probabilities add up to 1.0000" in checks[-1].found
     assert not (tmp_path / "data").exists()  # looking leaves nothing behind

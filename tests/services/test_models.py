@@ -1,7 +1,7 @@
 import pytest
 
 from dermascan_core.errors import EngineError, WeightsError
-from dermascan_core.model.manifest import save_manifest
+from dermascan_core.model.manifest import file_sha256, save_manifest
 from dermascan_core.services.models import list_models, load_model_manifest, load_predictor
 from tests.fakes import fake_manifest
 
@@ -32,11 +32,17 @@ def test_unknown_model_names_those_that_ship(folder, name):
     )
 
 
-def test_unknown_engine_names_those_that_exist(folder):
-    with pytest.raises(EngineError) as error:
-        load_predictor("a", "abacus", weights_dir=folder)
+def test_unknown_engine_names_those_that_exist(tmp_path):
+    (tmp_path / "a.keras").write_bytes(b"weights")
+    save_manifest(fake_manifest(name="a", sha256=file_sha256(tmp_path / "a.keras")), tmp_path / "a.json")
 
-    assert str(error.value) == "Expected one of the engines keras. Received 'abacus'."
+    with pytest.raises(EngineError) as error:
+        load_predictor("a", "abacus", weights_dir=tmp_path)
+
+    assert str(error.value) == (
+        "Expected one of the engines of 'a': keras. Received 'abacus'. "
+        "Make one with: python -m dermascan_core export --help"
+    )
 
 
 def test_missing_weights_file_is_said(folder):
