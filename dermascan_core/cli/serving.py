@@ -22,7 +22,7 @@ def serve(
         int, typer.Option("--port", min=0, max=65535, help="Port to listen at; 0 takes a free one.")
     ] = 8000,
     model: ModelOption = "dermascan",
-    engine: EngineOption = "keras",
+    engine: EngineOption = "auto",
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Where keys and batches lie.")] = _DATA,
     keep_days: Annotated[
         int, typer.Option("--keep-days", min=1, help="Remove batches that many days after they are done.")
