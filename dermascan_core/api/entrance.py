@@ -87,7 +87,7 @@ class Entrance:
         try:
             await self._admit(scope, receive, send_seen, seen)
         finally:
-            self._tell(scope, request_id, seen, self._clock() - started)
+            self._tell(scope, request_id, seen, max(0.0, self._clock() - started))
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send, seen: _Seen) -> None:
         try:
@@ -112,6 +112,9 @@ class Entrance:
             self._n_bytes_held -= body.n_held
 
     def _check_head(self, scope: Scope) -> ApiKey:
+        # h11 bounds only what has not yet come whole.
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > self._limits.header_bytes:
+            raise ProblemError(431, "headers_too_large", "Expected shorter headers. Send fewer, or without cookies.")
         headers = dict(scope["headers"])
         key = self._key_of(scope, headers)
         if scope["path"] not in OPEN_PATHS and (wait_s := self._limiter.wait_s(key.sha256)):
@@ -182,7 +185,7 @@ class Entrance:
     def _tell(self, scope: Scope, request_id: str, seen: _Seen, seconds: float) -> None:
         path = getattr(scope.get("route"), "path", None) or "unmatched"
         self._meters.count_request(
-            method=scope["method"], path=path, status=seen.status, seconds=max(0.0, seconds), problem=seen.problem
+            method=scope["method"], path=path, status=seen.status, seconds=seconds, problem=seen.problem
         )
         self._log.info(
             "request",

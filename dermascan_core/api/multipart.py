@@ -113,7 +113,7 @@ async def read_parts(content_type: str, chunks: AsyncIterator[bytes], rules: Par
             f"The upload cannot be stored: {error.strerror}. Free the server's disk, then send it again."
         ) from error
     finally:
-        reader.close_files()
+        reader.close_open_file()
     if not reader.is_whole:
         raise _malformed()
     return reader.parts
@@ -159,10 +159,11 @@ class _Reader:
         self._rules = rules
         self._n_large = self._n_small = 0
         self._is_large = False
+        self._part = Part()
         self._header_name, self._header_value = bytearray(), bytearray()
 
     def _begin_part(self) -> None:
-        self._part = Part()
+        self._part, self._is_large = Part(), False
 
     def _add_to_header_name(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
@@ -209,13 +210,12 @@ class _Reader:
         part.body.write(data[start:end])
 
     def _end_part(self) -> None:
+        self.close_open_file()
+
+    def close_open_file(self) -> None:
+        """Close the large body that is being written; a torn request leaves it open."""
         if self._is_large and self._rules.closes_bodies:
             self._part.body.close()
-
-    def close_files(self) -> None:
-        """Close what a torn body left open."""
-        for part in self.parts if self._rules.closes_bodies else ():
-            part.body.close()
 
     def _end(self) -> None:
         self.is_whole = True

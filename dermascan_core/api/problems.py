@@ -48,6 +48,7 @@ TITLES = {
     421: "The request was meant for another server",
     422: "The request says something that cannot be",
     429: "Too many requests",
+    431: "The headers are too large",
     499: "The client left",
     500: "Something unexpected went wrong",
     503: "Not ready for this now",
@@ -102,7 +103,7 @@ def problem_of(error: DermaScanError) -> ProblemError:
 
 def problem_response(problem: ProblemError, request_id: str) -> JSONResponse:
     """Return a problem as an answer."""
-    headers = {"X-Request-Id": request_id, "X-ProblemError-Code": problem.code}
+    headers = {"X-Request-Id": request_id, "X-Problem-Code": problem.code}
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
     if problem.status == 401:
@@ -154,5 +155,5 @@ def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what OpenAPI says about these statuses, beside those that every path has."""
     return {
         status: {"description": TITLES[status], "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
-        for status in sorted({*statuses, 401, 408, 413, 421, 429, 500, 503})
+        for status in sorted({*statuses, 401, 408, 413, 415, 421, 429, 431, 500, 503})
     }

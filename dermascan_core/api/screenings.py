@@ -10,6 +10,7 @@ from ..domain import Screening
 from ..reports.export import screening_to_json
 from ..services.metadata_table import ANSWER_COLUMNS, METADATA_COLUMNS
 from ..services.screening import screen_lesion
+from ..triage.wording import QUESTIONS, SIGN_QUESTIONS
 from .answering import ask_in_turn, body_chunks
 from .context import context_of
 from .forms import PHOTO_FIELD, LesionForm, read_lesion_form
@@ -44,6 +45,7 @@ FORM_SCHEMA: dict[str, Any] = {
         "answers": {"type": "string", "description": "The same; a field may stand in one place only."},
         **{name: {"type": "string"} for name in METADATA_COLUMNS},
         **dict.fromkeys(ANSWER_COLUMNS, _YES_NO),
+        **{name: _YES_NO | {"description": question} for name, question in {**QUESTIONS, **SIGN_QUESTIONS}.items()},
     },
     "additionalProperties": False,
     "example": {PHOTO_FIELD: ["mole.jpg"], "image_type": "clinical", "age": "61", "sex": "female", "changing": "yes"},

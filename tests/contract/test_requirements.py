@@ -15,7 +15,13 @@ DEV = ROOT / "requirements-dev.txt"
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[0-9][0-9a-z.]*)(?P<marker> ; .+)?$")
 
 # Import name -> distribution, where they differ.
-DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scikit-learn", "google": "protobuf"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "sklearn": "scikit-learn",
+    "google": "protobuf",
+    "yaml": "pyyaml",
+}
 OURS = {"dermascan_core", "pages", "tests", "streamlit_app", "benchmarks"}
 USED_WITHOUT_AN_IMPORT = {
     "tensorflow",  # the backend that Keras loads

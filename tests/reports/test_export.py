@@ -21,6 +21,7 @@ from dermascan_core.domain import (
     Prediction,
     QualityReport,
     Reason,
+    Repeatability,
     Screening,
     Status,
 )
@@ -28,6 +29,7 @@ from dermascan_core.reports.export import (
     SCREEN_COLUMNS,
     photo_record,
     photo_row,
+    record_to_row,
     screen_columns,
     screening_to_csv,
     screening_to_json,
@@ -269,3 +271,25 @@ def test_json_of_a_refused_photo_holds_no_class_even_if_one_was_computed():
 
     assert record["photos"][0]["prediction"] is None
     assert record["photos"][0]["prediction_without_metadata"] is None
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [ANSWERED, REFUSED, replace(ANSWERED, name="=1,2\n.jpg", repeatability=Repeatability(("a",), ("a",), (), 5))],
+    ids=["answered", "refused", "repeated"],
+)
+def test_record_read_back_gives_the_same_cells_as_the_photo(photo):
+    record = json.loads(json.dumps(photo_record(photo, SCREENING, CODES)))
+
+    expected = dict.fromkeys(screen_columns(CODES), "") | photo_row(photo, SCREENING)
+    assert record_to_row(record) == expected
+
+
+def test_json_says_where_the_network_looked_only_where_asked_for():
+    plain = json.loads(screening_to_json(SCREENING))["photos"]
+    answered, refused = json.loads(screening_to_json(SCREENING, with_heat_maps=True))["photos"]
+
+    assert "heat_maps" not in plain[0]
+    assert answered["heat_maps"] == {"mel": [[1.0] * 5] * 5}
+    assert answered["heat_maps_mean"] == "Where the network looked, for this class. Not where disease is."
+    assert (refused["heat_maps"], refused["metadata_effects"]) == ({}, {})
