@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -21,9 +21,9 @@ def make_views(square: npt.NDArray[T], n_views: int = N_VIEWS) -> npt.NDArray[T]
         n_views: 1 to 8.
     """
     views = np.empty((n_views, *square.shape), square.dtype)
-    mirrored = np.ascontiguousarray(square[:, ::-1])
+    upright, mirrored = cast(npt.NDArray[Any], square), np.ascontiguousarray(square[:, ::-1])
     for number, view in enumerate(views):
-        side, turn = mirrored if number >= 4 else square, _TURNS[number % 4]
+        side, turn = mirrored if number >= 4 else upright, _TURNS[number % 4]
         # OpenCV turns whole pixels: six times as fast as NumPy, which copies channel by channel.
         view[...] = side if turn is None else cv2.rotate(side, turn)
     return views
