@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 N_VIEWS = 8
 _TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
+_MOST_CHANNELS = 4  # that OpenCV turns
 T = TypeVar("T", bound=np.generic)
 
 
@@ -17,15 +18,19 @@ def make_views(square: npt.NDArray[T], n_views: int = N_VIEWS) -> npt.NDArray[T]
     """Return views 0 to n_views - 1 of a square, stacked: quarter turns first, then the same of its mirror image.
 
     Args:
-        square: Array (side, side) or (side, side, channels), of at most four channels.
+        square: Array (side, side) or (side, side, channels).
         n_views: 1 to 8.
     """
     views = np.empty((n_views, *square.shape), square.dtype)
     upright, mirrored = cast(npt.NDArray[Any], square), np.ascontiguousarray(square[:, ::-1])
     for number, view in enumerate(views):
         side, turn = mirrored if number >= 4 else upright, _TURNS[number % 4]
-        # OpenCV turns whole pixels: six times as fast as NumPy, which copies channel by channel.
-        view[...] = side if turn is None else cv2.rotate(side, turn)
+        if turn is None:
+            view[...] = side
+        elif square.ndim == 2 or square.shape[2] <= _MOST_CHANNELS:
+            view[...] = cv2.rotate(side, turn)  # whole pixels: six times as fast as NumPy, which copies by channel
+        else:
+            view[...] = np.rot90(side, number % 4)
     return views
 
 

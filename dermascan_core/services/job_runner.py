@@ -17,6 +17,7 @@ from ..model.predictor import ManyViewsPredictor, PhotoOutput, Predictor
 from .batch import BatchItem, BatchSummary, read_metadata_table, screen_files
 from .batch_jobs import RESULTS_FILE, TABLE_FILE, Job, JobState, JobStore
 from .queueing import WorkQueue
+from .screeners import ThreadScreener
 
 _LOOK_AGAIN_S = 3600.0  # for jobs that are old enough to be removed
 _MAX_NOTES = 100
@@ -165,7 +166,8 @@ class JobRunner:
         return screen_files(
             self.store.photo_files(job),
             names=job.names,
-            predictor=predictor,
+            # One after the other: people who wait for one answer share the machine with this.
+            predictor=ThreadScreener(predictor, n_workers=1, n_ahead=1),
             metadata=read_metadata_table(table) if table.is_file() else None,
             image_type=job.image_type,
             out=self.store.path(job, RESULTS_FILE),
