@@ -95,11 +95,12 @@ class JobRunner:
         self._thread.start()
 
     def stop(self, timeout_s: float = 20.0) -> None:
-        """Stop after the photo that is being answered; the job goes on at the next start."""
+        """Stop after the photo that is being answered, and release the folder; the job goes on at the next start."""
         self._is_stopping.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        self.store.release()
 
     def wake(self) -> None:
         """Say that there is a new job."""

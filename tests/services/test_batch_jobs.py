@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dermascan_core.errors import OutputError, QueueFullError
+from dermascan_core.errors import OutputError, QueueFullError, ServeError
 from dermascan_core.metadata import ImageType
 from dermascan_core.services.batch_jobs import JobState, JobStore, photo_file
 from dermascan_core.services.job_runner import JobRunner
@@ -230,9 +230,38 @@ def test_what_a_kill_left_of_an_upload_is_removed_at_the_next_start(store):
     (store.folder / "leaving-0123").mkdir()
     job = add_job(store, [PHOTO])
 
-    JobStore(store.folder)
+    other = JobStore(store.folder)
+    other.claim()
+    other.release()
 
-    assert [path.name for path in store.folder.iterdir()] == [job.id]
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted([job.id, ".lock"])
+
+
+def test_two_servers_never_work_in_one_folder(store):
+    store.claim()
+    other = JobStore(store.folder)
+
+    with pytest.raises(ServeError) as caught:
+        other.claim()
+    store.release()
+    other.claim()
+
+    assert str(caught.value) == (
+        f"Expected the folder '{store.folder}' for this server alone. Another server works in it. "
+        "Stop that one, or choose another folder with --data."
+    )
+    other.release()
+
+
+def test_nearly_full_disk_takes_no_batch(store, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**12, 10**12, 5 * 10**8))
+
+    with pytest.raises(OutputError) as caught:
+        store.check_room("a")
+
+    assert str(caught.value) == (
+        "Expected 2 GB free on the server's disk. There is 0.5 GB. Remove batches that are done, or free the disk."
+    )
 
 
 def test_too_many_open_batches_are_refused(tmp_path):
