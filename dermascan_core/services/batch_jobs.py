@@ -63,6 +63,8 @@ class Job:
         statuses, next_steps: How many photos of each, once it is done.
         notes: What of the metadata was not used, and the like.
         error: Why it failed.
+        n_lines_at_start: How many photos had their line when a process last began with it.
+        n_vain_starts: How many processes in a row ended without one more line.
     """
 
     id: str
@@ -78,6 +80,8 @@ class Job:
     next_steps: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: str | None = None
+    n_lines_at_start: int = -1
+    n_vain_starts: int = 0
 
 
 class JobStore:

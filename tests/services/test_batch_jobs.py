@@ -127,6 +127,21 @@ def test_job_begins_again_where_the_model_has_changed(store, runners):
     assert [line["model_sha256"] for line in lines_of(store, job)] == ["1" * 64] * 3
 
 
+def test_batch_at_whose_photo_every_process_dies_is_given_up_and_the_next_goes_on(store, runners):
+    deadly, harmless = add_job(store, [PHOTO, DARK]), add_job(store, [PHOTO])
+    # What three processes leave that died at the first photo.
+    store.update(deadly, state=JobState.RUNNING, model_sha256="0" * 64, n_lines_at_start=0, n_vain_starts=2)
+
+    runners.start(store)
+    wait_until(lambda: is_over(store, harmless))
+
+    assert store.find(deadly.id, "a").state is JobState.FAILED
+    assert store.find(deadly.id, "a").error == (
+        "The server ended 3 times at photo 1 of this batch. Send the batch without that photo."
+    )
+    assert store.find(harmless.id, "a").state is JobState.DONE
+
+
 def test_stopping_leaves_the_job_to_the_next_start(store, runners):
     job = add_job(store, [PHOTO] * 3)
     predictor = GatedPredictor(n_free=1)
