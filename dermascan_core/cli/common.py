@@ -56,7 +56,7 @@ ImageTypeOption = Annotated[ImageType, typer.Option("--image-type", help="How th
 
 @contextmanager
 def progress(sentence: str, *, is_hidden: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Give a function of (done, total) that moves a bar on a terminal, and does nothing when piped."""
+    """Give a function of (done, total) that moves a bar with its rate and time left on a terminal, and does nothing when piped."""
     with stages(is_hidden=is_hidden) as show:
         yield lambda done, total: show(sentence, done, total)
 
@@ -70,7 +70,9 @@ def stages(*, is_hidden: bool = False) -> Iterator[Callable[[str, int, int], Non
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    from .rate_column import RateColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         tasks: dict[str, Any] = {}
 

@@ -44,6 +44,7 @@ def screen(
     ] = False,
 ) -> None:
     """Screen files and folders: one line a photo, in input order, written as it goes."""
+    from ..model.litert_engine import n_cores
     from ..services import batch, models
     from ..services.row_file import OUT_ENDINGS
 
@@ -57,7 +58,7 @@ def screen(
     table = None if metadata is None else batch.read_metadata_table(metadata)
     if image_type is None:
         typer.echo(_TAKEN_AS_DERMOSCOPIC, err=True)
-    predictor = models.load_predictor(model, engine)
+    predictor = models.load_predictor(model, engine, n_threads=n_cores())
     print_item = _row_printer(predictor.manifest.codes) if out is None else None
     # Rows on a terminal are progress enough; a bar would tear them.
     with progress("Screening", is_hidden=out is None and sys.stdout.isatty()) as show:
@@ -104,7 +105,8 @@ def _say_batch(summary: BatchSummary, n_others: int) -> None:
     statuses = ", ".join(f"{n} {status}" for status, n in sorted(summary.statuses.items()))
     resumed = f" ({summary.n_resumed} of them earlier)" if summary.n_resumed else ""
     others = f" {count(n_others, 'other file')} left out." if n_others else ""
-    typer.echo(f"{count(summary.n_photos, 'photo')}{resumed}: {statuses}.{others}", err=True)
+    rate = "" if summary.photos_per_s is None else f" {summary.photos_per_s:.1f} photos a second."
+    typer.echo(f"{count(summary.n_photos, 'photo')}{resumed}: {statuses}.{others}{rate}", err=True)
     unused = [f"{count(len(summary.unused_rows), 'metadata row')} matched no photo."] if summary.unused_rows else []
     for sentence in (*summary.metadata_errors, *unused, DISCLAIMER):
         typer.echo(sentence, err=True)

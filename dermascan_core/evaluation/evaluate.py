@@ -18,6 +18,7 @@ from ..imaging.crop import find_crop
 from ..imaging.decode import read_photo
 from ..imaging.preprocess import PreprocessConfig, preprocess
 from ..imaging.quality import assess_quality
+from ..imaging.segment import look_for_lesion
 from ..imaging.skin_tone import NO_BAND, estimate_skin_tone
 from ..model.predictor import PhotoOutput, Predictor
 from ..tables import LabelledPhoto
@@ -157,8 +158,9 @@ def read_labelled(path: Path | None) -> npt.NDArray[np.uint8] | Reason:
 
 def prepare_pixels(rgb: npt.NDArray[np.uint8], config: PreprocessConfig) -> PreparedPhoto:
     """Find the lesion, judge the quality and cut the square, as a screening does."""
-    crop = find_crop(rgb)
-    failures = assess_quality(rgb, crop).failures
+    sight = look_for_lesion(rgb)
+    crop = find_crop(rgb, sight=sight)
+    failures = assess_quality(rgb, crop, sight=sight).failures
     return PreparedPhoto(preprocess(rgb, config, crop=crop), failures[0] if failures else None)
 
 

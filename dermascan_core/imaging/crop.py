@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..domain import CropBox
-from .segment import segment_lesion
+from .segment import LesionSight, look_for_lesion
 
 # A lesion smaller than this share of the short side is brought closer; 95 % of the archive's are larger.
 MIN_LESION_EXTENT = 0.30
 MAX_ZOOM = 2.5
 
 
-def find_crop(rgb: npt.NDArray[np.uint8]) -> CropBox:
+def find_crop(rgb: npt.NDArray[np.uint8], *, sight: LesionSight | None = None) -> CropBox:
     """Return the square that training, evaluation and serving all use.
 
     Its side is the photo's short side, slid along the long side towards the lesion. Only where the lesion is
@@ -25,9 +25,23 @@ def find_crop(rgb: npt.NDArray[np.uint8]) -> CropBox:
 
     Args:
         rgb: Array (height, width, 3), uint8.
+        sight: What ``look_for_lesion`` found in this photo; None looks anew.
     """
-    mask = segment_lesion(rgb)
-    return centre_crop(rgb) if mask is None else crop_around_mask(mask)
+    height, width = rgb.shape[:2]
+    mask = (sight or look_for_lesion(rgb)).mask
+    if mask is None:
+        return centre_crop(rgb)
+    # The mask at the photo's size is its own rows and columns, each repeated: to count its pixels, none need be made.
+    rows, columns = _nearest(mask.shape[0], height), _nearest(mask.shape[1], width)
+    n_in_column = (np.bincount(rows, minlength=mask.shape[0]) @ mask)[columns]
+    n_in_row = (mask @ np.bincount(columns, minlength=mask.shape[1]))[rows]
+    return _crop_around(n_in_column, n_in_row)
+
+
+def _nearest(n: int, n_enlarged: int) -> npt.NDArray[np.integer]:
+    """Return which of n places each of n_enlarged shows, as OpenCV's nearest neighbour chooses them."""
+    places = np.arange(n, dtype=np.float32)[np.newaxis]
+    return np.asarray(cv2.resize(places, (n_enlarged, 1), interpolation=cv2.INTER_NEAREST)[0], np.intp)
 
 
 def centre_crop(rgb: npt.NDArray[np.uint8]) -> CropBox:
@@ -39,15 +53,20 @@ def centre_crop(rgb: npt.NDArray[np.uint8]) -> CropBox:
 
 def crop_around_mask(mask: npt.NDArray[np.bool_]) -> CropBox:
     """Return the square for a lesion mask of shape (height, width) with at least one pixel set."""
-    height, width = mask.shape
-    short = min(height, width)
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    return _crop_around(mask.sum(axis=0), mask.sum(axis=1))
+
+
+def _crop_around(n_in_column: npt.NDArray[np.integer], n_in_row: npt.NDArray[np.integer]) -> CropBox:
+    """Return the square from how many pixels of the lesion each column (width,) and each row (height,) has."""
+    width, height = len(n_in_column), len(n_in_row)
+    short, n_pixels = min(height, width), n_in_row.sum()
+    columns, rows = np.flatnonzero(n_in_column), np.flatnonzero(n_in_row)
     extent = max(columns[-1] - columns[0], rows[-1] - rows[0]) + 1
     zoom = min(max(MIN_LESION_EXTENT * short / extent, 1.0), MAX_ZOOM)
     side = round(short / zoom)
     # The centre of mass, not of the box: one stray hair at the mask's edge must not move the crop.
-    centre_x = (np.arange(width) * mask.sum(axis=0)).sum() / mask.sum()
-    centre_y = (np.arange(height) * mask.sum(axis=1)).sum() / mask.sum()
+    centre_x = (np.arange(width) * n_in_column).sum() / n_pixels
+    centre_y = (np.arange(height) * n_in_row).sum() / n_pixels
     left = min(max(round(centre_x - side / 2), 0), width - side)
     top = min(max(round(centre_y - side / 2), 0), height - side)
     return CropBox(left, top, side, "lesion")

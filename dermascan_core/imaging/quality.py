@@ -15,9 +15,9 @@ import numpy.typing as npt
 from ..domain import CropBox, QualityReport, Reason
 from .crop import centre_crop, clamp_crop, crop_around_mask
 from .decode import MIN_SIDE_PX
-from .segment import count_lesions, segment_lesion
+from .segment import LesionSight, look_for_lesion
 from .skin import MIN_SKIN_SCORE, measure_skin, score_skin
-from .thumbnail import WORK_SIDE_PX, shrink_to_work_size
+from .thumbnail import WORK_SIDE_PX
 
 MIN_SHARPNESS = 2.2
 MIN_FINE_DETAIL = 0.75
@@ -58,7 +58,9 @@ WARNINGS: dict[str, str] = {
 }
 
 
-def assess_quality(rgb: npt.NDArray[np.uint8], crop: CropBox | None = None) -> QualityReport:
+def assess_quality(
+    rgb: npt.NDArray[np.uint8], crop: CropBox | None = None, *, sight: LesionSight | None = None
+) -> QualityReport:
     """Measure a decoded photo and say what speaks against judging it.
 
     Sharpness, contrast and skin are measured over the whole photo at a short side of 150 px, exposure and framing
@@ -67,6 +69,7 @@ def assess_quality(rgb: npt.NDArray[np.uint8], crop: CropBox | None = None) -> Q
     Args:
         rgb: Array (height, width, 3), uint8, sRGB.
         crop: The square that the network sees; None finds the lesion, as ``find_crop`` does.
+        sight: What ``look_for_lesion`` found in this photo; None looks anew.
 
     Returns:
         The report. ``measures`` holds: ``sharpness`` (>= 1; fine over coarse detail, 1 means no fine detail),
@@ -77,8 +80,8 @@ def assess_quality(rgb: npt.NDArray[np.uint8], crop: CropBox | None = None) -> Q
         ``lesion_share`` of the square (0 when no lesion stands out), ``n_lesions`` that stand out alike, ``edge_share`` of the photo's border covered by
         the lesion, ``skin_score`` [0, 1].
     """
-    thumbnail = shrink_to_work_size(rgb)
-    mask = segment_lesion(thumbnail)
+    sight = sight or look_for_lesion(rgb)
+    thumbnail, mask = sight.thumbnail, sight.mask
     box, square = _square_at_work_size(rgb, thumbnail, mask, crop)
     measures = {
         **_measure_sharpness(cv2.cvtColor(thumbnail, cv2.COLOR_RGB2GRAY).astype(np.float32)),
@@ -86,7 +89,7 @@ def assess_quality(rgb: npt.NDArray[np.uint8], crop: CropBox | None = None) -> Q
         "short_side_px": float(min(rgb.shape[:2])),
         "crop_side_px": float(box.side_px),
         "lesion_share": 0.0 if mask is None else float(mask[square].mean()),
-        "n_lesions": float(count_lesions(thumbnail)),
+        "n_lesions": float(sight.n_lesions),
         "edge_share": 0.0 if mask is None else _border_share(mask),
         "skin_score": score_skin(measure_skin(thumbnail)),
     }

@@ -43,13 +43,15 @@ def agrees(record: Mapping[str, Any]) -> bool:
     return difference is not None and difference < MAX_DIFFERENCE and measured.get("n_next_steps_differing") == 0
 
 
-def open_engine(manifest: Manifest, weights: Path, name: str) -> Engine:
+def open_engine(manifest: Manifest, weights: Path, name: str, *, n_threads: int | None = None) -> Engine:
     """Open an exported engine of a model.
 
     Args:
         manifest: Names the engines that were exported and measured, with the SHA-256 of each file.
         weights: The ``.keras`` file; exported files lie beside it.
         name: A key of ``manifest.engines``.
+        n_threads: How many views LiteRT answers at once; by default one a core, eight at most. The others share the
+            cores by themselves.
 
     Raises:
         EngineError: If the engine was not exported, its package is not installed, or its file is missing, altered, of
@@ -70,6 +72,10 @@ def open_engine(manifest: Manifest, weights: Path, name: str) -> Engine:
         )
     paths = check_engine_files(weights, record)
     heads = load_heads(heads_file(weights), sha256=manifest.sha256)
+    if format == "litert":
+        from .litert_engine import LiteRTEngine
+
+        return LiteRTEngine(paths[0], manifest, heads, name, n_threads=n_threads)
     return _opener(format)(paths[0], manifest, heads, name)
 
 
@@ -95,10 +101,6 @@ def check_engine_files(weights: Path, record: Mapping[str, Any]) -> list[Path]:
 
 
 def _opener(format: str) -> Callable[[Path, Manifest, tuple[Head, ...], str], Engine]:
-    if format == "litert":
-        from .litert_engine import LiteRTEngine
-
-        return LiteRTEngine
     if format == "onnx":
         from .onnx_engine import OnnxEngine
 

@@ -19,7 +19,7 @@ from .head import Head
 from .manifest import Manifest
 from .metadata_branch import MetadataEncoder
 
-MAX_THREADS = 8
+MAX_THREADS = 8  # a photo's views; more interpreters wait, unless several photos are answered at once
 Array = npt.NDArray[Any]
 
 
@@ -40,7 +40,7 @@ class LiteRTEngine:
         manifest: Of the model.
         heads: Of its members.
         name: Of the engine.
-        n_threads: Interpreters; by default one a core.
+        n_threads: Interpreters; by default one a core, eight at most.
 
     Raises:
         EngineError: If the file cannot be opened, or is of another network than the manifest says.
@@ -58,7 +58,7 @@ class LiteRTEngine:
         n_threads: int | None = None,
     ) -> None:
         self.name, self.heads = name, heads
-        self.n_threads = max(1, min(MAX_THREADS, n_threads or n_cores()))
+        self.n_threads = n_threads or min(MAX_THREADS, n_cores())
         self._idle: SimpleQueue[_Interpreter] = SimpleQueue()
         for _ in range(self.n_threads):
             self._idle.put(_Interpreter(path, manifest, len(heads)))

@@ -299,7 +299,8 @@ def prediction_from_views(by_view: Array, manifest: Manifest) -> Prediction:
     to_ham = ham_matrix(manifest.codes)
     ham_by_view = by_view @ to_ham  # (n_views, 7)
     ham = ham_by_view.mean(axis=0)
-    shares = np.array([manifest.ham_shares[code] for code in HAM_CODES])
+    by_code = manifest.ham_shares
+    shares = np.array([by_code[code] for code in HAM_CODES])
     # A class that the model does not have can never be shown first.
     weight = np.divide(1.0, shares, out=np.zeros_like(shares), where=shares > 0)
     best = int(np.argmax(ham * weight))

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..domain import ImageType, NextStep, Reason, Screening, Status
-from ..errors import DatasetError, PhotoError, PhotoTooLargeError, UnreadablePhotoError
-from ..imaging.decode import MAX_SIZE_BYTES
+from ..errors import DatasetError
 from ..model.predictor import Predictor
 from ..tables import PHOTO_ENDINGS
 from ..triage.contradictions import contradictions
@@ -20,7 +19,7 @@ from .metadata_table import MetadataRow, match_rows, unused_rows
 from .metadata_table import MetadataTable as MetadataTable
 from .metadata_table import read_metadata_table as read_metadata_table
 from .row_file import RowFile
-from .screening import screen_lesion
+from .screeners import PhotoTask, Screener, ThreadScreener
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,12 @@ class BatchSummary:
     metadata_errors: tuple[str, ...] = ()
     unused_rows: tuple[str, ...] = ()
     elapsed_s: float = 0.0
+
+    @property
+    def photos_per_s(self) -> float | None:
+        """How many photos this run answered or refused a second; None where there was nothing left to do."""
+        n_screened = self.n_photos - self.n_resumed
+        return n_screened / self.elapsed_s if n_screened and self.elapsed_s > 0 else None
 
 
 def find_photo_files(paths: Iterable[Path], *, out: Path | None = None) -> tuple[list[Path], int]:
@@ -121,7 +126,7 @@ def screen_each(
     metadata: MetadataTable | None = None,
     image_type: ImageType = ImageType.DERMOSCOPIC,
 ) -> Iterator[BatchItem]:
-    """Screen photos one by one, each as a lesion of its own, in input order.
+    """Screen photos, several at once, each as a lesion of its own; give them in input order.
 
     A photo that cannot be read or used comes out refused; a wrong cell of the metadata table counts as unknown.
 
@@ -130,67 +135,31 @@ def screen_each(
         metadata: From ``read_metadata_table``; None when there is none.
     """
     photos = list(photos)
-    yield from _screen_matched(photos, match_rows(photos, metadata or {}), image_type, predictor)
+    yield from _screen_matched(photos, match_rows(photos, metadata or {}), image_type, ThreadScreener(predictor))
 
 
 def _screen_matched(
     photos: Sequence[tuple[str, bytes | Path]],
     rows: Sequence[MetadataRow | None],
     image_type: ImageType,
-    predictor: Predictor,
+    screener: Screener,
     *,
     repeat: bool = False,
 ) -> Iterator[BatchItem]:
-    for (name, source), row in zip(photos, rows, strict=True):
-        known = row or MetadataRow(name, line=0)
-        screening = _screen_one(name, source, known, image_type, predictor, repeat=repeat)
-        yield BatchItem(name, _with_metadata_problem(screening, known.problem), known.problem or None)
-
-
-def _screen_one(
-    name: str, source: bytes | Path, known: MetadataRow, image_type: ImageType, predictor: Predictor, *, repeat: bool
-) -> Screening:
-    unreadable: PhotoError | None = None
-    data = b""
-    try:
-        data = source if isinstance(source, bytes) else _read_bytes(source)
-    except PhotoError as error:
-        unreadable = error
-    screening = screen_lesion(
-        [(name, data)],
-        metadata=known.metadata,
-        answers=known.answers,
-        image_type=image_type,
-        predictor=predictor,
-        repeat=repeat,
+    known = [row or MetadataRow(name, line=0) for (name, _), row in zip(photos, rows, strict=True)]
+    tasks = (
+        PhotoTask(name, source, row.metadata, row.answers, image_type, repeat)
+        for (name, source), row in zip(photos, known, strict=True)
     )
-    if unreadable is None:
-        return screening
-    # Screened as an empty file, so that a refusal is recorded by one way only; its true reason goes in.
-    reason = Reason(unreadable.code, str(unreadable))
-    return replace(screening, photos=(replace(screening.photos[0], reason=reason),))
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        size_bytes = path.stat().st_size
-        if size_bytes > MAX_SIZE_BYTES:
-            raise PhotoTooLargeError(
-                f"The file may have at most {MAX_SIZE_BYTES // 2**20} MB. Received {size_bytes / 2**20:.0f} MB. "
-                "Save the photo smaller, or as JPEG."
-            )
-        with path.open("rb") as file:
-            return file.read(MAX_SIZE_BYTES + 1)
-    except OSError as error:
-        raise UnreadablePhotoError(
-            f"Expected a readable photo at '{path}'. It is missing, or may not be opened. Check the path."
-        ) from error
+    for screening, row in zip(screener.screen(tasks), known, strict=True):
+        name = screening.photos[0].name
+        yield BatchItem(name, _with_metadata_problem(screening, row.problem), row.problem or None)
 
 
 def screen_files(
     files: Sequence[Path],
     *,
-    predictor: Predictor,
+    predictor: Predictor | Screener,
     names: Sequence[str] | None = None,
     metadata: MetadataTable | None = None,
     image_type: ImageType = ImageType.DERMOSCOPIC,
@@ -199,10 +168,15 @@ def screen_files(
     repeat: bool = False,
     on_progress: Callable[[int, int, BatchItem], None] = lambda n_done, n_photos, item: None,
 ) -> BatchSummary:
-    """Screen files and write one physical line a photo, in input order, each on disk before the next is begun.
+    """Screen files and write one physical line a photo, in input order.
+
+    Several photos are worked on at once, a bounded number ahead of the last line; a line is with the system as soon as
+    its photo and all before it are answered. A kill loses the few photos that were ahead, and ``resume`` does them again.
 
     Args:
         files: From ``find_photo_files``.
+        predictor: The model, whose photos threads of this process answer; or a ``Screener`` that has them answered
+            elsewhere.
         names: What to call each in its line, and to know its row by; None calls it by its path.
         metadata: From ``read_metadata_table``; None when there is none.
         out: ``.csv`` or ``.jsonl``; replaced unless ``resume``. None writes nothing.
@@ -214,7 +188,8 @@ def screen_files(
         OutputError: If ``out`` has another ending, cannot be written, or holds another batch than the one to resume.
     """
     started = time.perf_counter()
-    manifest = predictor.manifest
+    screener = predictor if isinstance(predictor, Screener) else ThreadScreener(predictor)
+    manifest = screener.manifest
     row_file = (
         None if out is None else RowFile(out, codes=manifest.codes, model_sha256=manifest.sha256, image_type=image_type)
     )
@@ -227,9 +202,7 @@ def screen_files(
     metadata_rows = match_rows(photos, metadata or {})
     n_resumed = n_done = len(rows_done)
     with nullcontext() if row_file is None else row_file.open(append=resume) as write_photo:
-        for item in _screen_matched(
-            photos[n_resumed:], metadata_rows[n_resumed:], image_type, predictor, repeat=repeat
-        ):
+        for item in _screen_matched(photos[n_resumed:], metadata_rows[n_resumed:], image_type, screener, repeat=repeat):
             photo = item.screening.photos[0]
             if write_photo is not None:
                 write_photo(photo, item.screening)

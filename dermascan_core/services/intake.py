@@ -15,6 +15,7 @@ from ..imaging.crop import find_crop
 from ..imaging.decode import decode_photo
 from ..imaging.overlay import outline_crop, shrink_photo
 from ..imaging.quality import assess_quality
+from ..imaging.segment import look_for_lesion
 
 PREVIEW_SIDE_PX = 720
 
@@ -58,7 +59,8 @@ def take_in(name: str, data: bytes) -> Intake:
         rgb = decode_photo(data)
     except PhotoError as error:
         return Intake(name, data, sha256, refusal=Reason(error.code, str(error)))
-    crop = find_crop(rgb)
+    sight = look_for_lesion(rgb)
+    crop = find_crop(rgb, sight=sight)
     return Intake(
         name=name,
         data=data,
@@ -67,7 +69,7 @@ def take_in(name: str, data: bytes) -> Intake:
         height_px=rgb.shape[0],
         preview_jpeg=encode_jpeg(shrink_photo(rgb, max_side_px=PREVIEW_SIDE_PX)),
         crop=crop,
-        quality=assess_quality(rgb, crop),
+        quality=assess_quality(rgb, crop, sight=sight),
     )
 
 

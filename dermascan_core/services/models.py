@@ -51,7 +51,12 @@ def load_model_manifest(name: str = DEFAULT_MODEL, weights_dir: Path | None = No
 
 
 def load_predictor(
-    name: str = DEFAULT_MODEL, engine: str = AUTO, *, weights_dir: Path | None = None, with_gate: bool = True
+    name: str = DEFAULT_MODEL,
+    engine: str = AUTO,
+    *,
+    weights_dir: Path | None = None,
+    with_gate: bool = True,
+    n_threads: int | None = None,
 ) -> Predictor:
     """Load a model and warm it up; takes up to seconds, so callers keep what they get.
 
@@ -61,6 +66,7 @@ def load_predictor(
             exported one, whatever its agreement.
         weights_dir: Folder of the weights; None for the one that ships.
         with_gate: Whether it also judges if it knows such photos; without, to fit that gate anew.
+        n_threads: How many views LiteRT answers at once; by default enough for one photo.
 
     Raises:
         WeightsError: If the weights or their gate are missing, altered, or disagree with the manifest.
@@ -77,9 +83,9 @@ def load_predictor(
     check_weights_file(manifest, weights)
     gate = gate_of(manifest, weights) if with_gate else None
     if engine == AUTO:
-        opened, note = _fastest_engine(manifest, weights)
+        opened, note = _fastest_engine(manifest, weights, n_threads)
     else:
-        opened, note = _open(manifest, weights, engine), ""
+        opened, note = _open(manifest, weights, engine, n_threads), ""
     return EnginePredictor(manifest, opened, gate=gate, engine_note=note)
 
 
@@ -97,21 +103,21 @@ def engine_order(manifest: Manifest) -> list[str]:
     return [name for name in FASTEST_FIRST if name in manifest.engines and agrees(manifest.engines[name])]
 
 
-def _fastest_engine(manifest: Manifest, weights: Path) -> tuple[Engine, str]:
+def _fastest_engine(manifest: Manifest, weights: Path, n_threads: int | None) -> tuple[Engine, str]:
     """Return the first engine that opens, and a sentence where a faster one should have been there."""
     problems: list[str] = []
     for name in engine_order(manifest):
         try:
-            return _open(manifest, weights, name), " ".join(problems)
+            return _open(manifest, weights, name, n_threads), " ".join(problems)
         except EngineError as error:
             problems.append(str(error))
     note = f"{' '.join(problems)} Until then Keras answers: the same answers, slower." if problems else ""
     return _open(manifest, weights, "keras"), note
 
 
-def _open(manifest: Manifest, weights: Path, engine: str) -> Engine:
+def _open(manifest: Manifest, weights: Path, engine: str, n_threads: int | None = None) -> Engine:
     if engine != "keras":
-        return open_engine(manifest, weights, engine)
+        return open_engine(manifest, weights, engine, n_threads=n_threads)
     from ..model.keras_engine import KerasEngine
 
     return KerasEngine.load(manifest, weights)

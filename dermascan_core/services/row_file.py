@@ -1,4 +1,4 @@
-"""The file of a batch: one physical line a photo, on disk before the next photo is begun, and resumable after a kill."""
+"""The file of a batch: one physical line a photo, with the system as soon as it is written, and resumable after a kill."""
 
 from __future__ import annotations
 

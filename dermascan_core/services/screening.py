@@ -34,6 +34,7 @@ from ..imaging.crop import clamp_crop, find_crop
 from ..imaging.decode import MIN_SIDE_PX, decode_photo
 from ..imaging.preprocess import preprocess
 from ..imaging.quality import assess_quality
+from ..imaging.segment import look_for_lesion
 from ..imaging.steps import paint_over
 from ..model.predictor import PhotoOutput, Predictor
 from ..triage.evidence import not_repeatable_sentence
@@ -151,8 +152,10 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
 
     report("Checking the quality of", 0.3)
     height, width = rgb.shape[:2]
-    crop = find_crop(rgb) if task.crop is None else clamp_crop(task.crop, width_px=width, height_px=height)
-    quality = assess_quality(rgb, crop)
+    sight = look_for_lesion(rgb)
+    by_hand = None if task.crop is None else clamp_crop(task.crop, width_px=width, height_px=height)
+    crop = by_hand or find_crop(rgb, sight=sight)
+    quality = assess_quality(rgb, crop, sight=sight)
     if task.crop is not None and task.crop.side_px < MIN_SIDE_PX:
         return refuse(_crop_too_small(task.crop), quality=quality, crop=crop)
     if not quality.is_usable:

@@ -75,6 +75,8 @@ class CaseIndex:
     attribution: str = ""
     licence: str = ""
     measured: Mapping[str, Any] = field(default_factory=dict)
+    # The vectors as float32 of length 1: a batch searches once a photo, and making them takes as long as the search.
+    _directions: npt.NDArray[np.float32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n, p = self.vectors.shape if self.vectors.ndim == 2 else (-1, -1)
@@ -90,6 +92,7 @@ class CaseIndex:
             )
         if unknown := sorted(set(self.dx.tolist()) - set(HAM_CODES)):
             raise ValueError(f"Expected diagnoses of {', '.join(HAM_CODES)}. Received: {', '.join(unknown)}")
+        object.__setattr__(self, "_directions", unit_length(self.vectors))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -125,7 +128,7 @@ class CaseIndex:
             Fewer than ``k`` where the index holds fewer lesions; similarities are cosines in [-1, 1].
         """
         wanted = self.k if k is None else k
-        similarity = np.clip(unit_length(self.vectors) @ self.project(embedding), -1, 1)
+        similarity = np.clip(self._directions @ self.project(embedding), -1, 1)
         taken = set(without_lesions)
         found: list[Neighbour] = []
         for place in np.argsort(-similarity, kind="stable"):

@@ -4,6 +4,7 @@ import pytest
 
 from dermascan_core.domain import CropBox
 from dermascan_core.imaging.crop import centre_crop, clamp_crop, crop_around_mask, extract_square, find_crop
+from dermascan_core.imaging.segment import segment_lesion
 
 
 def mask_of(*, left: int, top: int, width: int, height: int, shape: tuple[int, int] = (300, 400)) -> np.ndarray:
@@ -56,6 +57,16 @@ def test_crop_centres_on_the_lesion_of_a_photo() -> None:
     assert box.source == "lesion"
     assert box.side_px == 300
     assert abs(box.left_px + 150 - 150) <= 4
+
+
+@pytest.mark.parametrize(("width", "height"), [(400, 300), (200, 150), (151, 128), (1023, 767), (2999, 4001)])
+def test_crop_of_a_photo_is_that_of_its_mask_at_full_size(width: int, height: int) -> None:
+    photo = np.full((height, width, 3), (222, 178, 155), np.uint8)
+    cv2.ellipse(photo, (width // 3, height // 2), (width // 12, height // 9), 30, 0, 360, (120, 75, 60), -1)
+    mask = segment_lesion(photo)
+    assert mask is not None
+
+    assert find_crop(photo) == crop_around_mask(mask)
 
 
 @pytest.mark.parametrize(

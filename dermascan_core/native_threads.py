@@ -1,0 +1,25 @@
+"""Keeps NumPy's and OpenCV's own threads from competing with ours, while many photos are worked on at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+from threadpoolctl import threadpool_limits
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let each call of NumPy's linear algebra and of OpenCV use the calling thread alone, in the whole process.
+
+    Their matrices are small here: a second thread has little to do, and then spins, waiting for more, on a core that
+    another photo needs (docs/decisions/0037-threads-screen-a-batch.md).
+    """
+    n_before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
+    finally:
+        cv2.setNumThreads(n_before)
