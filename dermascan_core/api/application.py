@@ -71,11 +71,17 @@ def build_application(
         limits: What is taken of one client.
         max_waiting: How many may wait for the model.
         keep_days: How long a finished batch is kept.
+
+    Raises:
+        OutputError: If the folder cannot be made.
+        ServeError: If another server works in it.
     """
     queue = WorkQueue(max_waiting=max_waiting)
     model, meters = AnsweringModel(load), Meters(lambda: queue.state)
+    store = JobStore(folder / "batches", max_open=limits.batch_jobs)
+    store.claim()
     jobs = JobRunner(
-        JobStore(folder / "batches", max_open=limits.batch_jobs),
+        store,
         queue,
         model.wait,
         keep_days=keep_days,

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,9 +19,9 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from ..errors import OutputError, QueueFullError
+from ..errors import OutputError, QueueFullError, ServeError
 from ..metadata import ImageType
 
 RESULTS_FILE = "results.jsonl"
@@ -29,6 +30,8 @@ _JOB_FILE = "job.json"
 _ID = re.compile(r"[A-Za-z0-9_-]{32}")
 _INCOMING, _LEAVING = "incoming-", "leaving-"  # never the beginning of an id: those have 32 signs
 _RETRY_AFTER_S = 60
+_LOCK_FILE = ".lock"
+MIN_FREE_BYTES = 2 * 10**9
 
 
 class JobState(StrEnum):
@@ -60,6 +63,8 @@ class Job:
         statuses, next_steps: How many photos of each, once it is done.
         notes: What of the metadata was not used, and the like.
         error: Why it failed.
+        n_lines_at_start: How many photos had their line when a process last began with it.
+        n_vain_starts: How many processes in a row ended without one more line.
     """
 
     id: str
@@ -75,6 +80,8 @@ class Job:
     next_steps: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: str | None = None
+    n_lines_at_start: int = -1
+    n_vain_starts: int = 0
 
 
 class JobStore:
@@ -97,16 +104,44 @@ class JobStore:
             raise OutputError(
                 f"Expected a folder for batches at '{folder}' that may be written: {error.strerror}. Choose another."
             ) from error
-        for left in folder.iterdir():  # of uploads and removals that a kill cut short
+        self._claim: IO[bytes] | None = None
+
+    def claim(self) -> None:
+        """Keep every other process out until ``release`` or the end of this one; then clear up after a kill.
+
+        Raises:
+            ServeError: If another process works in the folder: both would write to the same lines.
+        """
+        self._claim = (self.folder / _LOCK_FILE).open("ab")
+        if not _lock(self._claim):
+            self.release()
+            raise ServeError(
+                f"Expected the folder '{self.folder}' for this server alone. Another server works in it. "
+                "Stop that one, or choose another folder with --data."
+            )
+        for left in self.folder.iterdir():  # of uploads and removals that a kill cut short
             if left.name.startswith((_INCOMING, _LEAVING)):
                 shutil.rmtree(left, ignore_errors=True)
+
+    def release(self) -> None:
+        """Let other processes in again."""
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
 
     def check_room(self, owner: str) -> None:
         """Refuse early, before photos are received.
 
         Raises:
             QueueFullError: If the owner has as many jobs open as may be.
+            OutputError: If the disk is nearly full.
         """
+        free_bytes = shutil.disk_usage(self.folder).free
+        if free_bytes < MIN_FREE_BYTES:
+            raise OutputError(
+                f"Expected {MIN_FREE_BYTES // 10**9} GB free on the server's disk. There is {free_bytes / 1e9:.1f} GB. "
+                "Remove batches that are done, or free the disk."
+            )
         n_open = sum(not job.state.is_over for job in self.jobs(owner))
         if n_open >= self._max_open:
             raise QueueFullError(
@@ -200,6 +235,19 @@ class JobStore:
             return self.path(job, RESULTS_FILE).read_bytes().count(b"\n")
         except FileNotFoundError:
             return 0
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock an open file for this process; False where another has it. Windows has no such lock, and none is taken."""
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def photo_file(folder: Path, number: int) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..domain import Metadata, Screening
-from ..errors import DermaScanError
+from ..errors import DatasetError, DermaScanError
 from ..model.predictor import ManyViewsPredictor, PhotoOutput, Predictor
 from .batch import BatchItem, BatchSummary, read_metadata_table, screen_files
 from .batch_jobs import RESULTS_FILE, TABLE_FILE, Job, JobState, JobStore
@@ -21,6 +21,7 @@ from .screeners import ThreadScreener
 
 _LOOK_AGAIN_S = 3600.0  # for jobs that are old enough to be removed
 _MAX_NOTES = 100
+MAX_VAIN_STARTS = 3
 _UNFORESEEN = (
     "Something unexpected went wrong with this batch. The server's log says where. Send it again, or in parts."
 )
@@ -96,11 +97,12 @@ class JobRunner:
         self._thread.start()
 
     def stop(self, timeout_s: float = 20.0) -> None:
-        """Stop after the photo that is being answered; the job goes on at the next start."""
+        """Stop after the photo that is being answered, and release the folder; the job goes on at the next start."""
         self._is_stopping.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        self.store.release()
 
     def wake(self) -> None:
         """Say that there is a new job."""
@@ -141,7 +143,7 @@ class JobRunner:
         # Lines of two models are never mixed: after an upgrade the job begins again.
         is_resumed = job.model_sha256 == sha256
         try:
-            job = self.store.update(job, state=JobState.RUNNING, model_sha256=sha256)
+            job = self._begin(job, sha256)
             summary = self._screen(job, QueuedPredictor(predictor, self._queue), resume=is_resumed)
             self.store.update(job, state=JobState.DONE, **_told(summary))
         except _JobStopped:
@@ -151,6 +153,23 @@ class JobRunner:
                 self.store.update(job, state=JobState.FAILED, error=str(error))
         finally:
             self._progress.pop(job.id, None)
+
+    def _begin(self, job: Job, sha256: str) -> Job:
+        """Note that the job begins, and give up one at whose photo the process has ended again and again.
+
+        Raises:
+            DatasetError: If it is given up.
+        """
+        n_lines = self.store.n_lines(job)
+        n_vain = job.n_vain_starts + 1 if n_lines == job.n_lines_at_start and job.state is JobState.RUNNING else 0
+        job = self.store.update(
+            job, state=JobState.RUNNING, model_sha256=sha256, n_lines_at_start=n_lines, n_vain_starts=n_vain
+        )
+        if n_vain >= MAX_VAIN_STARTS:
+            raise DatasetError(
+                f"The server ended {n_vain} times at photo {n_lines + 1} of this batch. Send the batch without that photo."
+            )
+        return job
 
     def _screen(self, job: Job, predictor: Predictor, *, resume: bool) -> BatchSummary:
         table = self.store.path(job, TABLE_FILE)

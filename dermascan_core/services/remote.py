@@ -74,9 +74,7 @@ class RemotePredictor:
             raise RemoteServerError(
                 f"Expected {URL_VARIABLE} to begin with http:// or https://. Received '{address}'. Correct it."
             )
-        key = os.environ.get(KEY_VARIABLE, "") if key is None else key
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        client = client or httpx.Client(base_url=address.rstrip("/"), headers=headers, timeout=TIMEOUT)
+        client = client or _make_client(address, os.environ.get(KEY_VARIABLE, "") if key is None else key)
         try:
             found = _ready_record(_ask(client, lambda: client.build_request("GET", "/readyz"), time.sleep), address)
             _check_weights(found, manifest, address)
@@ -118,6 +116,17 @@ class RemotePredictor:
         if self._n_views is not None:
             fields["n_views"] = str(self._n_views)
         return self._client.build_request("POST", "/v1/predictions", files=files, data=fields)
+
+
+def _make_client(address: str, key: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {key.strip()}"} if key.strip() else {}
+    try:
+        return httpx.Client(base_url=address.rstrip("/"), headers=headers, timeout=TIMEOUT)
+    except (httpx.InvalidURL, UnicodeEncodeError) as error:
+        raise RemoteServerError(
+            f"Expected an address in {URL_VARIABLE}, and in {KEY_VARIABLE} a key as `serve --new-key` printed it. "
+            "One of them is something else. Correct it."
+        ) from error
 
 
 def _ask(

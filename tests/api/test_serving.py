@@ -105,3 +105,11 @@ def test_server_says_that_it_is_open_to_this_machine_alone_and_stops_when_told(t
         assert server.wait(20) in (0, -signal.SIGTERM)
 
     assert said == "There are no API keys, so only this machine may ask. Make one with: serve --new-key NAME\n"
+
+
+def test_two_servers_never_work_in_one_folder(tmp_path):
+    with process(tmp_path):
+        result = run("--port", 0, "--data", tmp_path)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: Expected the folder '{tmp_path / 'batches'}' for this server alone.")

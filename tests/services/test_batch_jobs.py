@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dermascan_core.errors import OutputError, QueueFullError
+from dermascan_core.errors import OutputError, QueueFullError, ServeError
 from dermascan_core.metadata import ImageType
 from dermascan_core.services.batch_jobs import JobState, JobStore, photo_file
 from dermascan_core.services.job_runner import JobRunner
@@ -127,6 +127,21 @@ def test_job_begins_again_where_the_model_has_changed(store, runners):
     assert [line["model_sha256"] for line in lines_of(store, job)] == ["1" * 64] * 3
 
 
+def test_batch_at_whose_photo_every_process_dies_is_given_up_and_the_next_goes_on(store, runners):
+    deadly, harmless = add_job(store, [PHOTO, DARK]), add_job(store, [PHOTO])
+    # What three processes leave that died at the first photo.
+    store.update(deadly, state=JobState.RUNNING, model_sha256="0" * 64, n_lines_at_start=0, n_vain_starts=2)
+
+    runners.start(store)
+    wait_until(lambda: is_over(store, harmless))
+
+    assert store.find(deadly.id, "a").state is JobState.FAILED
+    assert store.find(deadly.id, "a").error == (
+        "The server ended 3 times at photo 1 of this batch. Send the batch without that photo."
+    )
+    assert store.find(harmless.id, "a").state is JobState.DONE
+
+
 def test_stopping_leaves_the_job_to_the_next_start(store, runners):
     job = add_job(store, [PHOTO] * 3)
     predictor = GatedPredictor(n_free=1)
@@ -230,9 +245,38 @@ def test_what_a_kill_left_of_an_upload_is_removed_at_the_next_start(store):
     (store.folder / "leaving-0123").mkdir()
     job = add_job(store, [PHOTO])
 
-    JobStore(store.folder)
+    other = JobStore(store.folder)
+    other.claim()
+    other.release()
 
-    assert [path.name for path in store.folder.iterdir()] == [job.id]
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted([job.id, ".lock"])
+
+
+def test_two_servers_never_work_in_one_folder(store):
+    store.claim()
+    other = JobStore(store.folder)
+
+    with pytest.raises(ServeError) as caught:
+        other.claim()
+    store.release()
+    other.claim()
+
+    assert str(caught.value) == (
+        f"Expected the folder '{store.folder}' for this server alone. Another server works in it. "
+        "Stop that one, or choose another folder with --data."
+    )
+    other.release()
+
+
+def test_nearly_full_disk_takes_no_batch(store, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**12, 10**12, 5 * 10**8))
+
+    with pytest.raises(OutputError) as caught:
+        store.check_room("a")
+
+    assert str(caught.value) == (
+        "Expected 2 GB free on the server's disk. There is 0.5 GB. Remove batches that are done, or free the disk."
+    )
 
 
 def test_too_many_open_batches_are_refused(tmp_path):

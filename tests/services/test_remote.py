@@ -113,6 +113,14 @@ def test_address_without_its_scheme_is_told(address):
         RemotePredictor.connect(address, fake_manifest())
 
 
+@pytest.mark.parametrize(
+    ("address", "key"), [("http://[bad", "k"), ("http://a:b:c", "k"), ("http://127.0.0.1:9", "schlüssel")]
+)
+def test_address_or_key_that_is_none_is_told(address, key):
+    with pytest.raises(RemoteServerError, match=r"^(Expected an address in DERMASCAN_API_URL|The screening server at)"):
+        RemotePredictor.connect(address, fake_manifest(), key=key)
+
+
 def test_key_is_sent_and_a_wrong_one_is_told(tmp_path, monkeypatch):
     with running_server(tmp_path, keys=KEYS) as server:
         monkeypatch.setenv("DERMASCAN_API_KEY", "clinic-secret")
