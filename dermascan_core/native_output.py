@@ -17,6 +17,7 @@ _CHATTER = re.compile(
     rb"|\d{4}-\d\d-\d\d [\d:.]+ *: [IW] "
     rb"|To enable the following instructions: "
     rb"|INFO: Created TensorFlow Lite XNNPACK delegate"
+    rb"|fully_quantize: \d, inference_type: "
 )
 
 

@@ -18,7 +18,7 @@ def export(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model; see: models.")] = "dermascan",
     format: Annotated[str, typer.Option("--format", metavar="FORMAT", help="litert, onnx or openvino.")] = "litert",
     precision: Annotated[
-        str, typer.Option("--precision", metavar="P", help="float32, float16 or int8 (the last two: litert).")
+        str, typer.Option("--precision", metavar="P", help="float32; with litert also float16, int8, integer.")
     ] = "float32",
     data: Annotated[
         Path | None, typer.Option("--data", metavar="DIR", help="A data set; its photos compare the engine with Keras.")
@@ -71,5 +71,23 @@ def describe_record(record: dict[str, Any]) -> list[str]:
         f"another class first, {agreement['n_sets_differing']} have another set, "
         f"{agreement['n_next_steps_differing']} another next step",
         *quality,
-        f"  one photo with all views, taking turns: {speed}",
+        f"  one photo with all views, taking turns: {speed}"
+        + (f" (onnx on {record['provider']})" if "provider" in record else ""),
+        *_operator_lines(record),
+    ]
+
+
+def _operator_lines(record: dict[str, Any]) -> list[str]:
+    """Say what a chip must know; the rest of an engine's users have no need of it."""
+    if record["precision"] != "integer":
+        return []
+    from ..model.litert_file import EDGE_TPU_OPERATORS
+
+    found = record["operators"]
+    listed = ", ".join(f"{name} {n}" + ("" if name in EDGE_TPU_OPERATORS else " (*)") for name, n in found.items())
+    return [
+        f"  operators: {listed}",
+        "  (*) not on the list of what an Edge TPU's compiler accepts; it and all that follows it would run on the processor"
+        if set(found) - EDGE_TPU_OPERATORS
+        else "  all are on the list of what an Edge TPU's compiler accepts, under its conditions; no Edge TPU was tried",
     ]

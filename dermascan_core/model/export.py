@@ -6,7 +6,8 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,9 @@ import numpy.typing as npt
 
 from ..errors import EngineError, OutputError
 from ..native_output import without_chatter
+from .compression import depthwise_sums_kept
 from .exported_engines import FORMATS, PRECISIONS, engine_name
+from .litert_file import pack_files
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +32,7 @@ _WRITERS = {
     "openvino": ("openvino", "openvino"),
 }
 N_CALIBRATION = 128  # squares that show a quantiser the range of every layer
+_IN_WHOLE_NUMBERS = ("int8", "integer")
 
 Calibration = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -40,6 +44,8 @@ def export_network(
     format: str,
     precision: str = "float32",
     calibration: Calibration | None = None,
+    keep_sums: bool = True,
+    packed: Mapping[str, bytes] | None = None,
 ) -> list[Path]:
     """Write a network for another engine, beside its weights, whole or not at all.
 
@@ -48,9 +54,12 @@ def export_network(
         weights: Its ``.keras`` file.
         format: One of ``FORMATS``.
         precision: One of ``PRECISIONS``. ``float16`` stores weights in half the space; ``int8`` also computes in whole
-            numbers, wherever the layer can.
-        calibration: Squares (n, side, side, 3) in [0, 255] and encoded answers (n, width) of real photos; ``int8`` needs
-            them.
+            numbers, wherever the layer can; ``integer`` computes in nothing else, and takes and gives whole numbers.
+        calibration: Squares (n, side, side, 3) in [0, 255] and encoded answers (n, width) of real photos; ``int8`` and
+            ``integer`` need them.
+        keep_sums: Whether whole-numbered depthwise kernels keep their sums (``compression.round_keeping_sums``); without,
+            to measure what that is worth.
+        packed: Files to put behind a ``litert`` network (``litert_file.pack_files``); other formats have no place for them.
 
     Returns:
         The files, the one that is opened first.
@@ -63,8 +72,11 @@ def export_network(
     stem = weights.stem + engine_name("", precision)
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / f"{stem}{_ENDINGS[format]}"
-        with without_chatter():
+        rounds = keep_sums and precision in _IN_WHOLE_NUMBERS
+        with without_chatter(), depthwise_sums_kept(model) if rounds else nullcontext():
             _write(model, written, format, precision, calibration)
+        if packed and format == "litert":
+            pack_files(written, packed)
         files = sorted(Path(folder).iterdir(), key=lambda path: path != written)
         try:
             return [_move(path, weights.with_name(path.name)) for path in files]
@@ -82,9 +94,9 @@ def _check(format: str, precision: str, calibration: Calibration | None) -> None
         )
     if precision != "float32" and format != "litert":
         raise EngineError(f"Expected float32 for {format}. Received '{precision}'. Smaller files: --format litert.")
-    if precision == "int8" and calibration is None:
+    if precision in _IN_WHOLE_NUMBERS and calibration is None:
         raise EngineError(
-            "Expected labelled photos for int8: without them the range of no layer is known. Name them with --data."
+            f"Expected labelled photos for {precision}: without them the range of no layer is known. Name them with --data."
         )
     module, package = _WRITERS[format]
     if find_spec(module) is None:
@@ -119,7 +131,11 @@ def _litert_options(precision: str, calibration: Calibration | None) -> dict[str
         for image, row in zip(images, answers, strict=True):
             yield [image[np.newaxis], row[np.newaxis]]
 
-    return smaller | {"target_spec": builtins, "representative_dataset": representative}
+    smaller |= {"representative_dataset": representative}
+    if precision == "int8":
+        return smaller | {"target_spec": builtins}
+    whole = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]}  # or fail: no layer in float
+    return smaller | {"target_spec": whole, "inference_input_type": tf.int8, "inference_output_type": tf.int8}
 
 
 def _move(path: Path, to: Path) -> Path:

@@ -14,7 +14,7 @@ from .manifest import Manifest, file_sha256
 from .predictor import Engine
 
 FORMATS = ("litert", "onnx", "openvino")
-PRECISIONS = ("float32", "float16", "int8")
+PRECISIONS = ("float32", "float16", "int8", "integer")
 # What each needs besides the weights, as pip and as Python name it.
 PACKAGES: Mapping[str, tuple[str, str]] = {
     "litert": ("ai-edge-litert", "ai_edge_litert"),

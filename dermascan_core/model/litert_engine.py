@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -107,11 +108,37 @@ class _Interpreter:
                 f"The engine's file '{path.name}' is of another network: expected inputs {expected} and "
                 f"{n_members * OUTPUTS_A_MEMBER} outputs, found {shapes} and {len(outputs)}. Export it again."
             )
-        self._image, self._metadata = inputs["image"]["index"], inputs["metadata"]["index"]
-        self._outputs = [outputs[f"output_{place}"]["index"] for place in range(len(outputs))]
+        self._image, self._metadata = inputs["image"], inputs["metadata"]
+        self._outputs = [outputs[f"output_{place}"] for place in range(len(outputs))]
 
     def run(self, image: npt.NDArray[np.float32], metadata: npt.NDArray[np.float32]) -> list[Array]:
-        self._interpreter.set_tensor(self._image, image[np.newaxis])
-        self._interpreter.set_tensor(self._metadata, metadata[np.newaxis])
+        for detail, values in ((self._image, image), (self._metadata, metadata)):
+            self._interpreter.set_tensor(detail["index"], quantized(values[np.newaxis], detail))
         self._interpreter.invoke()
-        return [self._interpreter.get_tensor(place)[0] for place in self._outputs]
+        return [dequantized(self._interpreter.get_tensor(one["index"])[0], one) for one in self._outputs]
+
+
+def quantized(values: npt.NDArray[np.float32], detail: Mapping[str, Any]) -> Array:
+    """Return values as an input takes them: as they are, or as whole numbers at the input's scale.
+
+    >>> quantized(np.array([0.0, 255.0, 300.0], np.float32), {"dtype": np.int8, "quantization": (1.0, -128)}).tolist()
+    [-128, 127, 127]
+    """
+    kind = np.dtype(detail["dtype"])
+    if kind.kind == "f":
+        return values
+    scale, zero = detail["quantization"]
+    ends = np.iinfo(kind)
+    return np.asarray(np.clip(np.round(values / scale) + zero, ends.min, ends.max), kind)
+
+
+def dequantized(values: Array, detail: Mapping[str, Any]) -> Array:
+    """Return what an output means: as it is, or whole numbers at the output's scale.
+
+    >>> dequantized(np.array([-128, 127], np.int8), {"dtype": np.int8, "quantization": (0.5, -128)}).tolist()
+    [0.0, 127.5]
+    """
+    if np.dtype(detail["dtype"]).kind == "f":
+        return values
+    scale, zero = detail["quantization"]
+    return np.asarray((values.astype(np.float32) - zero) * np.float32(scale), np.float32)

@@ -23,11 +23,14 @@ from ..model.export import N_CALIBRATION, Calibration, export_network
 from ..model.exported_engines import engine_name, open_engine
 from ..model.head_file import heads_file, save_heads
 from ..model.keras_engine import KerasEngine
+from ..model.litert_file import operators
 from ..model.manifest import Manifest, file_sha256, save_manifest
 from ..model.metadata_branch import MetadataEncoder
+from ..model.onnx_engine import OnnxEngine
 from ..model.predictor import Engine, EnginePredictor, Predictor
 from ..tables import LabelledPhoto
 from .models import WEIGHTS_DIR, gate_of, load_model_manifest, weights_file
+from .phone_files import phone_files
 
 _SUMMARY = ("macro_auc", "malignant_auc", "balanced_accuracy")
 _SPEED_ROUNDS = 12
@@ -74,9 +77,11 @@ def export_engine(
     weights = weights_file(manifest, folder)
     model = load_weights(manifest, weights)
     reference = KerasEngine(model)
-    calibration = None if labelled is None else _calibration(labelled, manifest)
+    calibration = None if labelled is None else calibration_of(labelled.calibration, labelled.files, manifest)
     on_progress("Writing", 0, 1)
-    paths = export_network(model, weights, format=format, precision=precision, calibration=calibration)
+    paths = export_network(
+        model, weights, format=format, precision=precision, calibration=calibration, packed=phone_files(manifest)
+    )
     save_heads(heads_file(weights), reference.heads, sha256=manifest.sha256)
     own = engine_name(format, precision)
     record: dict[str, Any] = {
@@ -85,7 +90,11 @@ def export_engine(
         "files": {path.name: file_sha256(path) for path in paths},
         "size_bytes": sum(path.stat().st_size for path in paths),
     }
+    if format == "litert":
+        record["operators"] = operators(paths[0])
     engine = open_engine(replace(manifest, engines={own: record}), weights, own)
+    if isinstance(engine, OnnxEngine):
+        record["provider"] = engine.provider  # of this machine: another may have a GPU
     record |= _compare(manifest, weights, reference, engine, labelled, on_progress)
     # The manifest is read again: measuring takes minutes, and others may have written to it since.
     latest = load_model_manifest(name, folder)
@@ -167,12 +176,20 @@ def _ask_generated(predictor: Predictor) -> list[PhotoResult]:
     ]
 
 
-def _calibration(labelled: LabelledSet, manifest: Manifest) -> Calibration | None:
-    """Prepare an even draw of the calibration photos as the network sees them."""
-    rows = labelled.calibration[:: max(1, len(labelled.calibration) // N_CALIBRATION)][:N_CALIBRATION]
+def calibration_of(
+    photos: Sequence[LabelledPhoto], files: Mapping[str, Path], manifest: Manifest, *, n: int = N_CALIBRATION
+) -> Calibration | None:
+    """Prepare an even draw of photos as the network sees them; None where none can be read.
+
+    Args:
+        photos: To draw from.
+        files: image_id -> file.
+        manifest: Of the model.
+        n: At most so many.
+    """
     squares, told = [], []
-    for row in rows:
-        pixels = read_labelled(labelled.files.get(row.image_id))
+    for row in photos[:: max(1, len(photos) // n)][:n]:
+        pixels = read_labelled(files.get(row.image_id))
         if isinstance(pixels, np.ndarray):
             square = prepare_pixels(pixels, manifest.preprocess).square
             if square is not None:

@@ -95,7 +95,7 @@ def test_engine_that_moves_a_next_step_never_answers_unasked():
     assert engine_order(manifest) == ["onnx"]
 
 
-@pytest.mark.parametrize("precision", ["float16", "int8"])
+@pytest.mark.parametrize("precision", ["float16", "int8", "integer"])
 def test_smaller_files_are_made_and_their_loss_is_recorded(copied, labelled, precision):
     record = export_engine("small", format="litert", precision=precision, labelled=labelled, weights_dir=copied)
 
@@ -111,12 +111,12 @@ def test_smaller_files_are_made_and_their_loss_is_recorded(copied, labelled, pre
         (
             "coreml",
             "float32",
-            "Expected a format of litert, onnx, openvino and a precision of float32, float16, int8. Rece",
+            "Expected a format of litert, onnx, openvino and a precision of float32, float16, int8, integer. Rece",
         ),
         (
             "litert",
             "int4",
-            "Expected a format of litert, onnx, openvino and a precision of float32, float16, int8. Rece",
+            "Expected a format of litert, onnx, openvino and a precision of float32, float16, int8, integer. Rece",
         ),
         ("onnx", "int8", "Expected float32 for onnx. Received 'int8'. Smaller files: --format litert."),
         ("litert", "int8", "Expected labelled photos for int8: without them the range of no layer is known."),
