@@ -115,6 +115,15 @@ def test_form_without_a_photo_is_told_what_is_missing(server):
     assert answer.json()["detail"] == "Expected one photo or more in the field 'photos'. There is none."
 
 
+def test_photo_in_a_field_of_another_name_is_told_which_name_is_expected(server):
+    files = {"photo": ("mole.jpg", bytes(70_000), "image/jpeg")}
+
+    answer = server.client.post("/v1/screenings", files=files, data={"image_type": "dermoscopic"})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "Expected photos in 'photos'. One came in another field."
+
+
 def test_two_refusals_before_ask_for_a_doctor_instead_of_a_third_photo(server):
     answer = server.client.post("/v1/screenings", **form(b"broken", n_refused_before="1")).json()
 
