@@ -12,6 +12,7 @@ DermaScanError
 ├── TrainingError             a training run that cannot go on: it diverged, or its recipe contradicts itself
 ├── WeightsError              weights missing, altered, or at odds with their manifest
 ├── EngineError               the requested inference engine is not available
+├── ClusterError              the workers of a cluster cannot answer: not there, gone, or with other weights
 └── OutputError               a result cannot be written (read-only or full disk)
 
 Programming mistakes stay ValueError or TypeError.
@@ -76,6 +77,10 @@ class WeightsError(DermaScanError):
 
 class EngineError(DermaScanError):
     """The requested inference engine is not available here."""
+
+
+class ClusterError(DermaScanError):
+    """The workers of a cluster cannot answer."""
 
 
 class OutputError(DermaScanError):
