@@ -12,6 +12,7 @@ DermaScanError
 ├── TrainingError             a training run that cannot go on: it diverged, or its recipe contradicts itself
 ├── WeightsError              weights missing, altered, or at odds with their manifest
 ├── EngineError               the requested inference engine is not available
+├── ClusterError              the workers of a cluster cannot answer: not there, gone, or with other weights
 ├── OutputError               a result cannot be written (read-only or full disk)
 ├── QueueFullError            too many wait already; carries how long until there is room
 │   └── QueueClosedError          the program is stopping and takes no more work
@@ -80,6 +81,10 @@ class WeightsError(DermaScanError):
 
 class EngineError(DermaScanError):
     """The requested inference engine is not available here."""
+
+
+class ClusterError(DermaScanError):
+    """The workers of a cluster cannot answer."""
 
 
 class OutputError(DermaScanError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,9 @@ from ..errors import DatasetError
 from .common import PROGRAM, EngineOption, ModelOption, app, count, example, make_app, progress
 
 if TYPE_CHECKING:
+    from ..model.predictor import Predictor
     from ..services.batch import BatchItem, BatchSummary
+    from ..services.screeners import Screener
 
 _TAKEN_AS_DERMOSCOPIC = (
     "The photos are taken as dermoscopic ones. For photos of a phone or camera add: --image-type clinical"
@@ -35,6 +38,10 @@ def screen(
     ] = None,
     model: ModelOption = "dermascan",
     engine: EngineOption = "auto",
+    cluster: Annotated[
+        str | None,
+        typer.Option("--engine-cluster", metavar="ADDRESS", help="Let a Dask cluster answer: its scheduler's address."),
+    ] = None,
     image_type: Annotated[
         ImageType | None, typer.Option("--image-type", help="How the photos were taken.  [default: dermoscopic]")
     ] = None,
@@ -44,8 +51,7 @@ def screen(
     ] = False,
 ) -> None:
     """Screen files and folders: one line a photo, in input order, written as it goes."""
-    from ..model.litert_engine import n_cores
-    from ..services import batch, models
+    from ..services import batch
     from ..services.row_file import OUT_ENDINGS
 
     if out is not None and out.suffix.lower() not in OUT_ENDINGS:
@@ -58,10 +64,10 @@ def screen(
     table = None if metadata is None else batch.read_metadata_table(metadata)
     if image_type is None:
         typer.echo(_TAKEN_AS_DERMOSCOPIC, err=True)
-    predictor = models.load_predictor(model, engine, n_threads=n_cores())
-    print_item = _row_printer(predictor.manifest.codes) if out is None else None
     # Rows on a terminal are progress enough; a bar would tear them.
-    with progress("Screening", is_hidden=out is None and sys.stdout.isatty()) as show:
+    hides_bar = out is None and sys.stdout.isatty()
+    with _screener(model, engine, cluster) as screener, progress("Screening", is_hidden=hides_bar) as show:
+        print_item = _row_printer(screener.manifest.codes) if out is None else None
 
         def on_progress(n_done: int, n_photos: int, item: BatchItem) -> None:
             if print_item:
@@ -70,7 +76,7 @@ def screen(
 
         summary = batch.screen_files(
             files,
-            predictor=predictor,
+            predictor=screener,
             metadata=table,
             image_type=image_type or ImageType.DERMOSCOPIC,
             out=out,
@@ -79,6 +85,21 @@ def screen(
             on_progress=on_progress,
         )
     _say_batch(summary, n_others)
+
+
+@contextmanager
+def _screener(model: str, engine: str, cluster: str | None) -> Iterator[Predictor | Screener]:
+    """Give what answers: this computer's cores, or the cluster at an address."""
+    if cluster is None:
+        from ..model.litert_engine import n_cores
+        from ..services import models
+
+        yield models.load_predictor(model, engine, n_threads=n_cores())
+        return
+    from ..services.cluster import connect
+
+    with connect(cluster, model=model, engine=engine, say=lambda sentence: typer.echo(sentence, err=True)) as screener:
+        yield screener
 
 
 def _row_printer(codes: Sequence[str]) -> Callable[[BatchItem], None]:

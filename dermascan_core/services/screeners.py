@@ -31,13 +31,13 @@ class PhotoTask:
 
     Attributes:
         name: As given; untrusted text.
-        source: Its bytes, or its file.
+        source: Its bytes, its file, or why it has neither.
         metadata, answers, image_type: What was told.
         repeat: Also answer small changes of it.
     """
 
     name: str
-    source: bytes | Path
+    source: bytes | Path | PhotoError
     metadata: Metadata
     answers: Answers
     image_type: ImageType
@@ -116,7 +116,7 @@ def screen_task(task: PhotoTask, *, predictor: Predictor) -> Screening:
     unreadable: PhotoError | None = None
     data = b""
     try:
-        data = task.source if isinstance(task.source, bytes) else read_bytes(task.source)
+        data = _bytes_of(task.source)
     except PhotoError as error:
         unreadable = error
     screening = screen_lesion(
@@ -132,6 +132,12 @@ def screen_task(task: PhotoTask, *, predictor: Predictor) -> Screening:
     # Screened as an empty file, so that a refusal is recorded by one way only; its true reason goes in.
     reason = Reason(unreadable.code, str(unreadable))
     return replace(screening, photos=(replace(screening.photos[0], reason=reason),))
+
+
+def _bytes_of(source: bytes | Path | PhotoError) -> bytes:
+    if isinstance(source, PhotoError):
+        raise source
+    return source if isinstance(source, bytes) else read_bytes(source)
 
 
 def read_bytes(path: Path) -> bytes:

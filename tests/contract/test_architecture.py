@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # What services hand out; the room behind these types stays closed to the pages.
 TYPES_FOR_PAGES = {"dermascan_core.model.manifest", "dermascan_core.model.predictor"}
 HEAVY = ("keras", "tensorflow", "torch", "jax", "tensorboard")
+ONLY_ON_REQUEST = ("dask", "distributed")  # installed by whoever has a cluster
 FILES = python_files("dermascan_core", "pages", "streamlit_app.py")
 
 
@@ -80,6 +81,17 @@ def test_keras_stays_inside_model_and_training(path: Path) -> None:
         if found.module.partition(".")[0] in HEAVY
         and room != "training"
         and not (room == "model" and not found.is_at_import_time)
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_what_only_a_cluster_needs_is_imported_only_when_one_is_named(path: Path) -> None:
+    wrong = [
+        f"{relative(path)}:{found.line} imports {found.module}"
+        for found in imports_of(path)
+        if found.module.partition(".")[0] in ONLY_ON_REQUEST and found.is_at_import_time
     ]
 
     assert wrong == []
@@ -133,12 +145,19 @@ def test_file_is_short_enough_to_be_one_idea(path: Path) -> None:
     assert path.read_text(encoding="utf-8").count("\n") <= limit
 
 
-# Files whose work is to fetch something that a person asked for, or to ask the server that an administrator named.
-MAY_OPEN_A_CONNECTION = {"dermascan_core/datasets/isic_api.py", "dermascan_core/services/remote.py"}
+# Files whose work is to fetch something that a person asked for, or to ask a server that an administrator named.
+MAY_OPEN_A_CONNECTION = {
+    "dermascan_core/datasets/isic_api.py",
+    "dermascan_core/services/remote.py",
+    "dermascan_core/services/cluster.py",  # to the scheduler that `screen --engine-cluster` names, and to no other
+}
 # The one file that opens a port for others to ask at.
 MAY_LISTEN = {"dermascan_core/api/serving.py"}
 SERVER = {"fastapi", "starlette", "uvicorn", "prometheus_client", "structlog", "python_multipart"}
-NETWORK = {"urllib", "http", "socket", "ssl", "requests", "ftplib", "smtplib", "aiohttp", "httpx"}
+NETWORK = {
+    *("urllib", "http", "socket", "ssl", "requests", "ftplib", "smtplib", "aiohttp", "httpx"),
+    *("dask", "distributed", "ray"),
+}
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -11,6 +11,7 @@ from tests.contract.tree import ROOT, imports_of, python_files, relative
 APP = ROOT / "requirements.txt"
 TRAIN = ROOT / "requirements-train.txt"
 ENGINES = ROOT / "requirements-engines.txt"
+CLUSTER = ROOT / "requirements-cluster.txt"
 DEV = ROOT / "requirements-dev.txt"
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[0-9][0-9a-z.]*)(?P<marker> ; .+)?$")
 
@@ -42,7 +43,7 @@ def third_party(path: Path) -> set[str]:
     return {DISTRIBUTIONS.get(top, top).replace("_", "-") for top in tops - set(sys.stdlib_module_names) - OURS}
 
 
-@pytest.mark.parametrize("path", [APP, TRAIN, ENGINES, DEV], ids=relative)
+@pytest.mark.parametrize("path", [APP, TRAIN, ENGINES, CLUSTER, DEV], ids=relative)
 def test_each_requirement_is_pinned_exactly_once(path: Path) -> None:
     lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
     requirements = [line for line in lines if line and not line.startswith("-r ")]
@@ -59,13 +60,15 @@ def test_app_imports_only_what_requirements_txt_declares(path: Path) -> None:
         allowed = allowed | pinned(TRAIN)
     if path.name in ("onnx_engine.py", "openvino_engine.py"):
         allowed = allowed | pinned(ENGINES)
+    if path.name == "cluster.py":
+        allowed = allowed | pinned(CLUSTER)
 
     assert third_party(path) - allowed == set()
 
 
 @pytest.mark.parametrize("path", python_files("tests", "benchmarks"), ids=relative)
 def test_tests_import_only_what_requirements_dev_declares(path: Path) -> None:
-    assert third_party(path) - (pinned(APP) | pinned(TRAIN) | pinned(DEV)) == set()
+    assert third_party(path) - (pinned(APP) | pinned(TRAIN) | pinned(CLUSTER) | pinned(DEV)) == set()
 
 
 @pytest.mark.parametrize("name", sorted(pinned(APP) - USED_WITHOUT_AN_IMPORT))
