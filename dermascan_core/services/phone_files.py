@@ -15,8 +15,12 @@ _ABOVE = (
     "Book a doctor now and show this page."
 )
 _BELOW = (
-    "No high-risk features were found in this photo. This does not rule out cancer. "
-    "See a doctor if anything changes or you stay worried."
+    "No high-risk features were found in this photo. This does not rule out cancer. Nothing was asked about the spot, so show "
+    "it to a doctor at a routine visit, and sooner if it changes, bleeds, hurts or worries you."
+)
+_POSSIBLE = (
+    "The model cannot rule out every kind of skin cancer or pre-cancer in this photo. "
+    "Book a visit with a doctor and show this page."
 )
 _OVERRULES = (
     "Whatever this shows, see a doctor if the spot changes, bleeds, grows, is new, hurts, lies under a nail, or worries you. "
@@ -24,7 +28,7 @@ _OVERRULES = (
 )
 _LEFT_OUT = (
     "Left out here, and done by the app: refusing what is no lesion or no good photo, finding the lesion in the photo, "
-    "how sure the answer is, and your own answers to the questions that overrule a photo."
+    "how steady the answer is, and your own answers to the questions that overrule a photo."
 )
 
 
@@ -58,6 +62,7 @@ def _description(manifest: Manifest) -> dict[str, Any]:
         "class_shares": list(manifest.class_shares),
         "sampling_shares": list(manifest.sampling_shares),
         "threshold": manifest.threshold,
+        "set_90": dict(manifest.conformal["90"]),
         "ham_codes": list(HAM_CODES),
         "ham_code_of": {code: ham_code(code) for code in manifest.codes},
         "malignant": sorted(HAM_MALIGNANT),
@@ -69,6 +74,7 @@ def _description(manifest: Manifest) -> dict[str, Any]:
             "p_malignant": P_MALIGNANT_NAME,
             "bars": BARS_CAPTION,
             "above": _ABOVE,
+            "possible": _POSSIBLE,
             "below": _BELOW,
             "overrules": _OVERRULES,
             "left_out": _LEFT_OUT,

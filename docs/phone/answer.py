@@ -27,12 +27,16 @@ MAX_PIXELS = 80_000_000  # Pillow warns from 89 million on
 
 @dataclass(frozen=True)
 class Answer:
-    """Shares among archive photos like this one, in [0, 1]: of HAM10000's seven classes, and of cancer or pre-cancer."""
+    """Shares among archive photos like this one, in [0, 1]: of HAM10000's seven classes, and of cancer or pre-cancer.
+
+    ``set_90`` holds every class that stays possible: in 9 of 10 archive photos the right one is among them.
+    """
 
     probabilities: dict[str, float]
     p_malignant: float
     first: str
     is_above_threshold: bool
+    set_90: tuple[str, ...]
 
 
 def read_description(model: Path) -> dict[str, Any]:
@@ -141,7 +145,8 @@ def _judge(logits: np.ndarray, description: dict[str, Any]) -> Answer:
         usual[code] += float(share)
     p_malignant = sum(seven[code] for code in description["malignant"])
     first = max(seven, key=lambda code: seven[code] / usual[code] if usual[code] > 0 else 0.0)
-    return Answer(seven, p_malignant, first, p_malignant >= description["threshold"])
+    possible = tuple(code for code in seven if seven[code] >= description["set_90"][code] or code == first)
+    return Answer(seven, p_malignant, first, p_malignant >= description["threshold"], possible)
 
 
 def describe(answer: Answer, description: dict[str, Any], *, is_dermoscopic: bool) -> list[str]:
@@ -150,7 +155,12 @@ def describe(answer: Answer, description: dict[str, Any], *, is_dermoscopic: boo
     bars = [
         f"  {names[code]}: {share:.1%}" for code, share in sorted(answer.probabilities.items(), key=lambda x: -x[1])
     ]
-    finding = [words["above"]] if answer.is_above_threshold or answer.first in description["malignant"] else []
+    malignant = set(description["malignant"])
+    finding = []
+    if answer.is_above_threshold or answer.first in malignant:
+        finding.append(words["above"])
+    elif malignant & set(answer.set_90):
+        finding.append(words["possible"])
     if not is_dermoscopic:
         finding.append(words["phone_photo"])
     return [
@@ -159,6 +169,7 @@ def describe(answer: Answer, description: dict[str, Any], *, is_dermoscopic: boo
         words["overrules"],
         "",
         f"Stands out most against its usual share: {names[answer.first]}",
+        "Stay possible: " + "; ".join(names[code] for code in answer.set_90),
         *bars,
         f"  {words['p_malignant']}: {answer.p_malignant:.1%}",
         words["bars"],

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from dermascan_core.domain import Metadata
+from dermascan_core.domain import Metadata, NextStep
 from dermascan_core.imaging.crop import centre_crop
 from dermascan_core.imaging.decode import read_photo
 from dermascan_core.imaging.preprocess import preprocess
@@ -26,6 +26,7 @@ from dermascan_core.model.predictor import EnginePredictor
 from dermascan_core.services.engine_export import export_engine
 from dermascan_core.services.models import load_model_manifest
 from dermascan_core.services.phone_files import phone_files
+from dermascan_core.triage.policy import step_from_model
 from tests.contract.tree import ROOT
 from tests.fakes import fake_photo, photo_bytes
 from tests.small_network import SIDE_PX, build_small_network, random_squares, release_small_network
@@ -69,6 +70,7 @@ def test_script_answers_as_the_app_on_the_same_square(script, released, told):
         np.testing.assert_allclose(list(found.probabilities.values()), expected.ham_probabilities, atol=1e-5)
         assert found.p_malignant == pytest.approx(expected.p_malignant, abs=1e-5)
         assert (found.first, found.is_above_threshold) == (expected.predicted, expected.is_above_threshold)
+        assert set(found.set_90) == set(expected.set_90)
 
 
 def test_square_of_a_photo_is_nearly_the_app_s_centre_square(script, released, tmp_path):
@@ -133,7 +135,9 @@ def test_script_runs_alone_and_says_what_safety_demands(released, tmp_path, opti
 @pytest.mark.parametrize(("first", "p_malignant"), [("nv", 0.01), ("nv", 0.99), ("mel", 0.01)])
 def test_photo_without_a_dermatoscope_is_never_calm(script, released, first, p_malignant):
     description = script.read_description(released / "small.tflite")
-    answer = script.Answer(dict.fromkeys(description["ham_codes"], 0.1), p_malignant, first, p_malignant > 0.5)
+    answer = script.Answer(
+        dict.fromkeys(description["ham_codes"], 0.1), p_malignant, first, p_malignant > 0.5, (first,)
+    )
 
     by_phone = script.describe(answer, description, is_dermoscopic=False)
     by_dermatoscope = script.describe(answer, description, is_dermoscopic=True)
@@ -202,3 +206,26 @@ def test_model_of_several_members_is_averaged_as_in_the_app(script, released, tm
     found = script.answer_square(path, square[0])
 
     np.testing.assert_allclose(list(found.probabilities.values()), expected.ham_probabilities, atol=1e-5)
+
+
+def test_cancer_that_stays_possible_is_never_calm(script, released):
+    description = script.read_description(released / "small.tflite")
+    answer = script.Answer(dict.fromkeys(description["ham_codes"], 0.1), 0.01, "nv", False, ("bcc", "nv"))
+
+    told = script.describe(answer, description, is_dermoscopic=True)
+
+    assert description["words"]["possible"] in told
+    assert description["words"]["below"] not in told
+    assert "Stay possible: Basal cell carcinoma (a skin cancer); Mole (nevus)" in told
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_script_is_never_calmer_than_the_app_on_the_same_square(script, released, seed):
+    square = random_squares(1, seed=seed)
+    description = script.read_description(released / "small.tflite")
+    prediction = _predictor(released).predict(square, [Metadata()])[0].prediction
+
+    told = script.describe(script.answer_square(released / "small.tflite", square[0]), description, is_dermoscopic=True)
+
+    if step_from_model(prediction, None).urgency >= NextStep.SEE_DOCTOR.urgency and not prediction.is_unsure:
+        assert description["words"]["below"] not in told
