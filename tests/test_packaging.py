@@ -32,8 +32,8 @@ def checkout(tmp_path: Path) -> Path:
     """A bare checkout in a folder with spaces, without .venv."""
     folder = tmp_path / "my derma scan"
     folder.mkdir()
-    for name in ("Makefile", "requirements.txt", "requirements-train.txt", "requirements-dev.txt"):
-        (folder / name).write_bytes((ROOT / name).read_bytes())
+    for path in (ROOT / "Makefile", *ROOT.glob("requirements*.txt")):
+        (folder / path.name).write_bytes(path.read_bytes())
     return folder
 
 

@@ -207,7 +207,9 @@ class _Reader:
         if part.size_bytes > limit:
             if part.file_name and not self._is_large:
                 wanted = " or ".join(f"'{name}'" for name in sorted(rules.large))
-                raise ProblemError(422, "file_field_unknown", f"Expected photos in {wanted}. One came in another field.")
+                raise ProblemError(
+                    422, "file_field_unknown", f"Expected photos in {wanted}. One came in another field."
+                )
             size = f"{limit // 2**20} MB" if limit >= 2**20 else f"{limit // 1024} kB"
             raise ProblemError(413, "part_too_large", f"Expected at most {size} in one photo or field. One is larger.")
         part.body.write(data[start:end])
