@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from ..model.predictor import ManyViewsPredictor, PhotoOutput, Predictor
 from .batch import BatchItem, BatchSummary, read_metadata_table, screen_files
 from .batch_jobs import RESULTS_FILE, TABLE_FILE, Job, JobState, JobStore
 from .queueing import WorkQueue
-from .screeners import ThreadScreener
+from .screeners import PhotoTask, screen_task
 
 _LOOK_AGAIN_S = 3600.0  # for jobs that are old enough to be removed
 _MAX_NOTES = 100
@@ -50,6 +50,19 @@ class QueuedPredictor:
         if not isinstance(self._predictor, ManyViewsPredictor):
             return self
         return QueuedPredictor(self._predictor.with_views(n_views), self._queue)
+
+
+class OneByOne:
+    """A ``Screener`` that begins a photo when the one before has its line: the cores belong to whoever waits for an answer."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.manifest = predictor.manifest
+        self._predictor = predictor
+
+    def screen(self, tasks: Iterable[PhotoTask]) -> Iterator[Screening]:
+        """See ``Screener.screen``."""
+        for task in tasks:
+            yield screen_task(task, predictor=self._predictor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +198,7 @@ class JobRunner:
         return screen_files(
             self.store.photo_files(job),
             names=job.names,
-            # One after the other: people who wait for one answer share the machine with this.
-            predictor=ThreadScreener(predictor, n_workers=1, n_ahead=1),
+            predictor=OneByOne(predictor),
             metadata=read_metadata_table(table) if table.is_file() else None,
             image_type=job.image_type,
             out=self.store.path(job, RESULTS_FILE),

@@ -64,14 +64,13 @@ class ThreadScreener:
     Args:
         predictor: The model; called by several threads at once.
         n_workers: Photos at once; by default one more than cores, as a photo waits while its views are answered.
-        n_ahead: Photos begun or finished before the oldest is asked for; 1 works on one after the other.
     """
 
-    def __init__(self, predictor: Predictor, *, n_workers: int | None = None, n_ahead: int | None = None) -> None:
+    def __init__(self, predictor: Predictor, *, n_workers: int | None = None) -> None:
         self.manifest = predictor.manifest
         self._screen = partial(screen_task, predictor=predictor)
         self._n_workers = n_workers or n_cores() + 1
-        self._n_ahead = n_ahead or _AHEAD * self._n_workers
+        self._n_ahead = _AHEAD * self._n_workers
 
     def screen(self, tasks: Iterable[PhotoTask]) -> Iterator[Screening]:
         """See ``Screener.screen``."""
