@@ -13,6 +13,7 @@ import typer
 
 from . import (  # noqa: F401  # each registers its commands
     cases,
+    compression,
     data,
     data_import,
     evaluation,
