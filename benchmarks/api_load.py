@@ -1,6 +1,6 @@
 """Many users at once against the real REST interface, with 1, 2 and 4 processes of it.
 
-    python -m benchmarks.api_load [--users 1000] [--seconds 600] [--think 60] [--processes 1 2 4] [--out docs/api-load.md]
+    python -m benchmarks.api_load [--users 1000] [--seconds 60] [--think 60] [--processes 1 2 4] [--out docs/api-load.md]
 
 Each user sends a photo, waits for the answer, thinks, and sends again. A server whose queue is full says when to come again
 (503 with Retry-After), and the user does. A request is lost when it gets neither an answer nor such a word.
@@ -27,7 +27,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.streamlit_client import resident_mb
+from benchmarks._streamlit_client import resident_mb
 from dermascan_core.imaging.examples import EXAMPLES, make_example
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,7 +68,7 @@ def measure(n_processes: int, *, n_users: int, seconds: float, think_s: float) -
             "API_LOAD_OUT": str(out),
             "API_LOAD_THINK_S": str(think_s),
         }
-        command = [sys.executable, "-m", "locust", "-f", str(ROOT / "benchmarks" / "locustfile.py"), "--headless"]
+        command = [sys.executable, "-m", "locust", "-f", str(ROOT / "benchmarks" / "_locustfile.py"), "--headless"]
         command += [
             "-u",
             str(n_users),
@@ -160,7 +160,7 @@ def main() -> None:
     """Print the table, and write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--think", type=float, default=60.0, help="seconds between two photos of a user, on average")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--out", type=Path, help="Markdown file to write")
