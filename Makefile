@@ -48,7 +48,7 @@ train: $(VENV)/train.stamp ## Train PRESET on $$DERMASCAN_DATA/ham10000 into OUT
 	$(PY) -m dermascan_core train $(PRESET) --data "$$DERMASCAN_DATA/ham10000" --out "$(OUT)" \
 	  $$(test -f "$(OUT)/run.json" && echo --resume)
 
-bench: $(VENV)/run.stamp ## Measure speed: each file of benchmarks/ prints its table
+bench: $(VENV)/test.stamp ## Measure speed: each file of benchmarks/ prints its table
 	@for file in benchmarks/[a-z]*.py; do \
 	  echo "== $$file"; $(PY) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; \
 	done
