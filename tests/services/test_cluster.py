@@ -300,3 +300,19 @@ def test_photo_travels_by_path_with_its_size_or_as_the_reason_why_not(photos):
 
 def test_other_versions_are_not_wanted():
     assert ModelOnWorkers("a", "0", app_version="1") != ModelOnWorkers("a", "0", app_version="2")
+
+
+def test_photo_that_ends_every_worker_is_named():
+    from distributed import KilledWorker
+
+    class Poisoned:
+        def result(self, timeout: float) -> None:
+            raise KilledWorker("task", "worker", 3)
+
+    with pytest.raises(ClusterError) as caught:
+        cluster.ClusterScreener(None, None, ModelOnWorkers("a", "0")).wait(Poisoned(), "poison.jpg")
+
+    assert str(caught.value) == (
+        "Expected an answer about 'poison.jpg'. Every worker that was given it ended. Look at the workers' logs, or leave "
+        "that photo out. Lines already written are kept; go on with --resume."
+    )
