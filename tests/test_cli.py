@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -381,3 +382,12 @@ def test_unforeseen_failure_shows_an_id_and_no_traceback(tmp_path):
     )
     assert "RuntimeError: secret inside" in log
     assert " screen x.jpg\n" in log
+
+
+@pytest.mark.parametrize(("speed", "shown"), [(None, ""), (0.25, "4.0 s each"), (31.26, "31.3/s")])
+def test_bar_says_how_fast_it_moves(speed, shown):
+    from dermascan_core.cli.rate_column import RateColumn
+
+    task = SimpleNamespace(finished_speed=None, speed=speed)
+
+    assert RateColumn().render(task).plain == shown

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,49 +22,10 @@ from dermascan_core.services.cluster import ModelOnWorkers, connect
 from dermascan_core.services.engine_export import export_engine
 from dermascan_core.services.screeners import PhotoTask
 from tests.fakes import fake_photo, photo_bytes
+from tests.local_cluster import LocalCluster
 from tests.small_network import release_small_network
 
-ROOT = Path(__file__).parents[2]
 N_PHOTOS = 60
-START_TIMEOUT_S = 120
-
-
-class LocalCluster:
-    """Processes that a test may kill."""
-
-    def __init__(self, folder: Path, weights: Path) -> None:
-        self.folder, self.weights = folder, weights
-        self.scheduler_file = folder / "scheduler.json"
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-jupyter")
-        wait_until(self.scheduler_file.exists)
-        from distributed.utils import json
-
-        self.address: str = json.loads(self.scheduler_file.read_text())["address"]
-
-    def add_worker(self) -> subprocess.Popen[bytes]:
-        options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0")
-        return self._start("worker", *options, "--local-directory", str(self.folder), "--death-timeout", "120")
-
-    def _start(self, role: str, *options: str) -> subprocess.Popen[bytes]:
-        given = os.environ | {"DERMASCAN_WEIGHTS": str(self.weights), "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "dask", role, "--scheduler-file", str(self.scheduler_file), *options]
-        with (self.folder / f"{role}-{len(self.processes)}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=self.folder, env=given, stdout=log, stderr=log)
-        self.processes.append(process)
-        return process
-
-    def stop(self) -> None:
-        for process in reversed(self.processes):
-            process.kill()
-            process.wait()
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not is_so():
-        assert time.monotonic() < deadline, "It did not come."
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +43,7 @@ def running(tmp_path_factory, weights) -> Iterator[LocalCluster]:
     try:
         started.add_worker()
         started.add_worker()
-        wait_for_workers(started, 2)
+        started.wait_for_workers(2)
         yield started
     finally:
         started.stop()
@@ -100,13 +57,6 @@ def bare(tmp_path, weights) -> Iterator[LocalCluster]:
         yield started
     finally:
         started.stop()
-
-
-def wait_for_workers(started: LocalCluster, n: int) -> None:
-    from distributed import Client
-
-    with Client(started.address, set_as_default=False) as client:
-        client.wait_for_workers(n, timeout=START_TIMEOUT_S)
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +108,7 @@ def test_cluster_gives_the_rows_that_one_computer_gives(running, photos, expecte
 def test_worker_killed_in_mid_job_loses_no_photo_and_doubles_none(bare, photos, expected, tmp_path):
     victim = bare.add_worker()
     bare.add_worker()
-    wait_for_workers(bare, 2)
+    bare.wait_for_workers(2)
 
     def kill(n_done: int, *_: object) -> None:
         if n_done == 10:
@@ -286,7 +236,7 @@ def test_last_worker_that_leaves_ends_the_job_with_what_to_do(bare, photos, tmp_
     monkeypatch.setattr(cluster, "NO_WORKER_TIMEOUT_S", 0.5)
     monkeypatch.setattr(cluster, "_POLL_S", 0.1)
     only, out = bare.add_worker(), tmp_path / "out.csv"
-    wait_for_workers(bare, 1)
+    bare.wait_for_workers(1)
 
     def kill(n_done: int, *_: object) -> None:
         if n_done == 3:
@@ -303,7 +253,7 @@ def test_last_worker_that_leaves_ends_the_job_with_what_to_do(bare, photos, tmp_
 
 def test_scheduler_that_dies_ends_the_job_with_what_to_do(bare, photos, tmp_path):
     bare.add_worker()
-    wait_for_workers(bare, 1)
+    bare.wait_for_workers(1)
 
     def kill(n_done: int, *_: object) -> None:
         if n_done == 3:
@@ -350,3 +300,19 @@ def test_photo_travels_by_path_with_its_size_or_as_the_reason_why_not(photos):
 
 def test_other_versions_are_not_wanted():
     assert ModelOnWorkers("a", "0", app_version="1") != ModelOnWorkers("a", "0", app_version="2")
+
+
+def test_photo_that_ends_every_worker_is_named():
+    from distributed import KilledWorker
+
+    class Poisoned:
+        def result(self, timeout: float) -> None:
+            raise KilledWorker("task", "worker", 3)
+
+    with pytest.raises(ClusterError) as caught:
+        cluster.ClusterScreener(None, None, ModelOnWorkers("a", "0")).wait(Poisoned(), "poison.jpg")
+
+    assert str(caught.value) == (
+        "Expected an answer about 'poison.jpg'. Every worker that was given it ended. Look at the workers' logs, or leave "
+        "that photo out. Lines already written are kept; go on with --resume."
+    )
