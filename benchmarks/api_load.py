@@ -160,14 +160,15 @@ def main() -> None:
     """Print the table, and write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, nargs="+", default=[60.0], help="one for all, or one each")
     parser.add_argument("--think", type=float, default=60.0, help="seconds between two photos of a user, on average")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     options = parser.parse_args()
     loads = []
-    for n_processes in options.processes:
-        loads.append(measure(n_processes, n_users=options.users, seconds=options.seconds, think_s=options.think))
+    several = options.seconds if len(options.seconds) > 1 else options.seconds * len(options.processes)
+    for n_processes, seconds in zip(options.processes, several, strict=True):
+        loads.append(measure(n_processes, n_users=options.users, seconds=seconds, think_s=options.think))
         print(_line(loads[-1]), flush=True)
     page = table(loads, options.think)
     print(page)
