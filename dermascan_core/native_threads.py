@@ -9,12 +9,20 @@ import cv2
 from threadpoolctl import threadpool_limits
 
 
+def hold_blas_to_one_thread() -> None:
+    """From now on, in the whole process, let NumPy's linear algebra use the calling thread alone.
+
+    For processes that answer people: the other cores are for others' photos, and a second thread of BLAS spins on one.
+    """
+    threadpool_limits(limits=1, user_api="blas")
+
+
 @contextmanager
 def one_thread_each() -> Iterator[None]:
     """Let each call of NumPy's linear algebra and of OpenCV use the calling thread alone, in the whole process.
 
     Their matrices are small here: a second thread has little to do, and then spins, waiting for more, on a core that
-    another photo needs (docs/decisions/0037-threads-screen-a-batch.md).
+    another photo needs (docs/decisions/0038-threads-screen-a-batch.md).
     """
     n_before = cv2.getNumThreads()
     cv2.setNumThreads(1)

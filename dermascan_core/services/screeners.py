@@ -59,7 +59,7 @@ class ThreadScreener:
     """Answers photos in threads of this process, a bounded number at once; one that is decoded holds up to 150 MB.
 
     Threads, not processes, as decoding, measuring and the network leave Python's lock to others
-    (docs/decisions/0037-threads-screen-a-batch.md).
+    (docs/decisions/0038-threads-screen-a-batch.md).
 
     Args:
         predictor: The model; called by several threads at once.
