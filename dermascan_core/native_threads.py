@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 def hold_blas_to_one_thread() -> None:
     """From now on, in the whole process, let NumPy's linear algebra use the calling thread alone.
 
-    For processes that answer people: the other cores are for others' photos, and a second thread of BLAS spins on one.
+    For processes that answer photos: beside an engine with a thread a core, a second thread of BLAS has next to nothing to do,
+    and spins for 33 ms a photo, waiting for more: an answer takes about twice as long.
     """
     threadpool_limits(limits=1, user_api="blas")
 

@@ -13,7 +13,6 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import ServeError
-from ..native_threads import hold_blas_to_one_thread
 from .application import Built
 from .keys import ApiKey
 from .limits import Limits
@@ -147,7 +146,6 @@ def serve(built: Built, listener: socket.socket, limits: Limits, *, on_open: Cal
         limits: Times and sizes.
         on_open: Told the address before the first request.
     """
-    hold_blas_to_one_thread()
     host, port = listener.getsockname()[:2]
     on_open(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     make_server(built, limits).run(sockets=[listener])

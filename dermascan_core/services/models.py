@@ -11,6 +11,7 @@ from ..model.exported_engines import FASTEST_FIRST, agrees, open_engine
 from ..model.litert_engine import n_cores as n_cores
 from ..model.manifest import Manifest, load_manifest
 from ..model.predictor import Engine, EnginePredictor, Predictor
+from ..native_threads import hold_blas_to_one_thread
 from ..trust.gate import Gate, gate_file, read_gate
 
 WEIGHTS_DIR = Path(os.environ.get("DERMASCAN_WEIGHTS", Path(__file__).resolve().parents[2] / "weights"))
@@ -117,6 +118,7 @@ def _fastest_engine(manifest: Manifest, weights: Path, n_threads: int | None) ->
 
 def _open(manifest: Manifest, weights: Path, engine: str, n_threads: int | None = None) -> Engine:
     if engine != "keras":
+        hold_blas_to_one_thread()
         return open_engine(manifest, weights, engine, n_threads=n_threads)
     from ..model.keras_engine import KerasEngine
 

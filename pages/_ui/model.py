@@ -16,7 +16,6 @@ from dermascan_core.domain import Metadata
 from dermascan_core.errors import WeightsError
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.model.predictor import Predictor
-from dermascan_core.native_threads import hold_blas_to_one_thread
 from dermascan_core.services import models
 from dermascan_core.services.performance import available_evaluations, load_evaluation
 from dermascan_core.triage.wording import Voice
@@ -130,7 +129,6 @@ def _loading(name: str, weights_sha256: str, engine: str) -> Future[Predictor]:
 
 
 def _load_and_warm_up(name: str, engine: str) -> Predictor:
-    hold_blas_to_one_thread()
     predictor = models.load_predictor(name, engine)
     side = predictor.manifest.preprocess.input_px
     # Keras compiles the network at its first answer; a person should not wait for that.
