@@ -230,7 +230,7 @@ def test_single_views_of_a_real_engine_come_from_the_same_network():
     from tests.fakes import fake_manifest
 
     class Engine:
-        name, heads = "stub", ()
+        name, heads, takes_any_batch = "stub", (), False
 
     predictor = EnginePredictor(fake_manifest(), Engine())
 
