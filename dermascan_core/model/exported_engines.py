@@ -21,7 +21,7 @@ PACKAGES: Mapping[str, tuple[str, str]] = {
     "onnx": ("onnxruntime", "onnxruntime"),
     "openvino": ("openvino", "openvino"),
 }
-# Tried in this order where nobody chose: the fastest first (docs/speed.md), and only where the answers are Keras' own.
+# Tried in this order where nobody chose (docs/decisions/0035-litert-answers.md), and only where the answers are Keras' own.
 FASTEST_FIRST = ("litert", "openvino", "onnx")
 _AGAIN = "Restore it from the release, or export it again."
 MAX_DIFFERENCE = 1e-3  # of a probability, between an engine that answers by default and Keras
