@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,10 @@ from .keys import ApiKey
 from .limits import Limits
 
 OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
-MAX_CONNECTIONS = 256
+# Above it the server answers a bare 503 without a word on when to come again. A thousand people who wait are held: each
+# takes a file handle and a few kB, and the bodies of all together are bounded apart.
+MAX_CONNECTIONS = 4096
+_OTHER_FILES = 256  # logs, batches, weights
 _STOP_WITHIN_S = 20
 
 
@@ -46,6 +50,19 @@ def check_own_engine() -> None:
             f"Expected DERMASCAN_API_URL to be unset where the server runs. Received '{address}'. "
             "Set it for the app alone, which is to ask this server."
         )
+
+
+def allow_connections(wanted: int) -> int:
+    """Raise this process's limit of open files where it may be raised; return how many connections fit, 256 kept apart."""
+    if sys.platform == "win32":
+        return wanted
+    import resource  # not there on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted + _OTHER_FILES:
+        soft = min(wanted + _OTHER_FILES, hard) if hard != resource.RLIM_INFINITY else wanted + _OTHER_FILES
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(wanted, soft - _OTHER_FILES))
 
 
 def open_port(host: str, port: int) -> socket.socket:
@@ -88,7 +105,7 @@ def make_server(built: Built, limits: Limits) -> uvicorn.Server:
             access_log=False,  # `entrance` tells of each request, without its address
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS,
+            limit_concurrency=allow_connections(MAX_CONNECTIONS),
             timeout_keep_alive=limits.keep_alive_s,
             timeout_graceful_shutdown=_STOP_WITHIN_S,
             h11_max_incomplete_event_size=limits.header_bytes,

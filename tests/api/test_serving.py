@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dermascan_core import cli
+from dermascan_core.api import serving
 from dermascan_core.api.keys import find_key, read_keys
 from dermascan_core.services import models
 from tests.api.conftest import PHOTO, form
@@ -113,3 +114,17 @@ def test_two_servers_never_work_in_one_folder(tmp_path):
 
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: Expected the folder '{tmp_path / 'batches'}' for this server alone.")
+
+
+def test_thousands_may_wait_for_their_turn_where_the_system_allows_that_many_files(monkeypatch):
+    import resource
+
+    raised = []
+    monkeypatch.setattr(resource, "setrlimit", lambda what, limits: raised.append(limits))
+
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (1024, 1_048_576))
+    assert serving.allow_connections(4096) == 4096
+    assert raised == [(4352, 1_048_576)]
+
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (1024, 1024))
+    assert serving.allow_connections(4096) == 768
