@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +15,11 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
+from benchmarks._server import free_port, wait_until_well
+
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = "example_even-mole"  # the key of a button on the page Screening: one click shows the whole way
 ANSWERED = "weights "  # stands in the last line of every answer
-START_TIMEOUT_S = 60
 
 
 @dataclass(slots=True)
@@ -84,9 +82,7 @@ class Visitor:
 @contextmanager
 def app_server(**environment: str) -> Iterator[tuple[int, int]]:
     """Start the app on a free port; yield (port, process id)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     options = {"STREAMLIT_SERVER_PORT": str(port), "STREAMLIT_SERVER_HEADLESS": "true"}
     server = subprocess.Popen(
@@ -97,29 +93,8 @@ def app_server(**environment: str) -> Iterator[tuple[int, int]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until_well(port, server)
+        wait_until_well(f"http://127.0.0.1:{port}/_stcore/health", server)
         yield port, server.pid
     finally:
         server.terminate()
         server.wait(30)
-
-
-def _wait_until_well(port: int, server: subprocess.Popen[bytes]) -> None:
-    ends = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < ends:
-        if server.poll() is not None:
-            raise SystemExit(f"The app ended with {server.returncode} while it started.")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise SystemExit(f"The app did not start within {START_TIMEOUT_S} s.")
-
-
-def resident_mb(pid: int) -> float:
-    """Memory of a process that lies in RAM, in MB (Linux)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise SystemExit("This system does not say how much memory a process takes.")

@@ -12,13 +12,10 @@ import argparse
 import json
 import os
 import platform
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +24,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks._streamlit_client import resident_mb
+from benchmarks._server import free_port, resident_mb, wait_until_well
 from dermascan_core.imaging.examples import EXAMPLES, make_example
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_WAITING = 64
-START_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +94,7 @@ def _servers(n: int, folder: Path) -> Iterator[list[tuple[int, int]]]:
     started = [_start(folder / f"server-{number}") for number in range(n)]
     try:
         for port, server in started:
-            _wait_until_ready(port, server)
+            wait_until_well(f"http://127.0.0.1:{port}/readyz", server)
         yield [(port, server.pid) for port, server in started]
     finally:
         for _, server in started:
@@ -108,25 +104,10 @@ def _servers(n: int, folder: Path) -> Iterator[list[tuple[int, int]]]:
 
 
 def _start(data: Path) -> tuple[int, subprocess.Popen[bytes]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "dermascan_core", "serve", "--port", str(port), "--data", str(data)]
     command += ["--max-waiting", str(MAX_WAITING), "--per-minute", "1000000"]
     return port, subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
-    ends = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < ends:
-        if server.poll() is not None:
-            raise SystemExit(f"A server ended with {server.returncode} while it started.")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise SystemExit(f"A server was not ready within {START_TIMEOUT_S} s.")
 
 
 def table(loads: list[Load], think_s: float) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from websockets.exceptions import WebSocketException
 
-from benchmarks._streamlit_client import ANSWERED, EXAMPLE, Visitor, app_server, resident_mb
+from benchmarks._server import resident_mb
+from benchmarks._streamlit_client import ANSWERED, EXAMPLE, Visitor, app_server
 
 PATIENCE_S = 60.0  # after which a visitor gives up: counted as an error
 

@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from benchmarks._streamlit_client import resident_mb
+from benchmarks._server import resident_mb
 from dermascan_core.domain import Metadata
 from dermascan_core.model.predictor import Predictor
 from dermascan_core.services.engine_export import export_engine

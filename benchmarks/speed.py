@@ -25,7 +25,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from benchmarks._streamlit_client import ANSWERED, EXAMPLE, Visitor, app_server, resident_mb
+from benchmarks._server import resident_mb
+from benchmarks._streamlit_client import ANSWERED, EXAMPLE, Visitor, app_server
 from benchmarks.answer_time import our_answer, plain_keras, upscaled_jpeg
 from dermascan_core.domain import Answers, ImageType, Metadata
 from dermascan_core.imaging.examples import EXAMPLES, example_png
