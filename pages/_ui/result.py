@@ -235,7 +235,7 @@ def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, 
         f"screened at {as_plain_text(screening.screened_at)}"
     )
     if note := engine_note(screening.model):
-        st.caption(f":material/speed: {as_plain_text(note)}")
+        st.caption(f":material/speed: {as_plain_text(note, max_chars=600)}")
 
 
 def _phone_figures(screening: Screening) -> str | None:

@@ -110,6 +110,17 @@ def test_failed_load_is_tried_again(fake_model: FakePredictor, monkeypatch: pyte
     assert model.get_predictor() is fake_model
 
 
+def test_result_says_in_full_why_a_slower_engine_answers(fake_model: FakePredictor, open_page: OpenPage) -> None:
+    note = "The engine's file 'a.tflite' is missing. Restore it from the release. Until then Keras answers: the same, slower."
+    fake_model.engine_note = note
+
+    page = open_page("screening").button(key="example_even-mole").click().run()
+
+    assert [caption.value.replace("\\", "") for caption in page.caption if "Until then" in caption.value] == [
+        f":material/speed: {note}"
+    ]
+
+
 def test_altered_weights_are_one_sentence_on_the_page(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*names: str, **options: str) -> FakePredictor:
         raise EngineError("Expected one of the engines keras. Received 'other'.")
