@@ -4,7 +4,7 @@
 
 The plain loop is what most scripts do: Pillow opens and resizes a photo, ``model.predict`` answers its eight views; no
 quality check, no lesion, no gate, no second opinion. The bare engine is the ceiling: every core answers views that are
-there already, and nothing is read or judged. Without ``--folder``, photos of 200x150 px are generated.
+there already, and nothing is read or judged. "Without the network" is what `screen` does besides. Without ``--folder``, photos of 200x150 px are generated.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from dermascan_core.imaging.examples import EXAMPLES, make_example
 from dermascan_core.model.checkpoint import load_weights
 from dermascan_core.model.litert_engine import n_cores
 from dermascan_core.model.metadata_branch import MetadataEncoder
-from dermascan_core.model.predictor import Predictor
+from dermascan_core.model.predictor import EnginePredictor, Predictor
 from dermascan_core.model.views import make_views
 from dermascan_core.native_threads import one_thread_each
 from dermascan_core.services.batch import find_photo_files, screen_files
@@ -40,6 +40,7 @@ from dermascan_core.services.models import load_model_manifest, load_predictor, 
 from dermascan_core.services.screeners import PhotoTask, screen_task
 
 SCREEN, BARE, PLAIN, PROCESSES = "screen (threads)", "bare LiteRT engine", "plain Keras loop", "screen (processes)"
+AROUND = "screen without the network"
 _JUDGED = [example.key for example in EXAMPLES if example.key != "blurred"]  # a refused photo costs less
 PLAIN_SHARE = 8  # the plain loop gets an eighth of the photos of each round: its rate needs no more
 
@@ -79,6 +80,23 @@ def bare_engine(predictor: Predictor) -> Callable[[Sequence[Path]], None]:
     told = np.repeat(encoder.encode([Metadata()]), len(views), axis=0)
     pool = ThreadPoolExecutor(n_cores())
     return lambda files: [*pool.map(lambda _: predictor._engine.run(views, told), files)] and None
+
+
+class SameAnswer:
+    """An engine that answers at once, and always the same: what is left is all that is done around the network."""
+
+    takes_any_batch = True
+
+    def __init__(self, predictor: Predictor) -> None:
+        engine, manifest = predictor._engine, predictor.manifest
+        self.name, self.heads = engine.name, engine.heads
+        side, width = manifest.preprocess.input_px, MetadataEncoder(manifest.metadata_fields).width
+        views = np.full((manifest.n_views, side, side, 3), 160, np.float32)
+        self._answer = engine.run(views, np.zeros((manifest.n_views, width), np.float32))
+
+    def run(self, images: np.ndarray, metadata: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """See ``Engine.run``."""
+        return self._answer
 
 
 _OF_PROCESS: list[Predictor] = []
@@ -136,6 +154,13 @@ def measure(files: Sequence[Path], n_rounds: int, *, with_processes: bool) -> Me
     predictor = load_predictor(n_threads=n_cores())
     statuses: dict[str, int] = {}
 
+    # Its gate is left out: it would refuse the same answer to every photo, and a refused one costs less.
+    around = EnginePredictor(predictor.manifest, SameAnswer(predictor))
+
+    def screen_around(some: Sequence[Path]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            screen_files(some, predictor=around, out=Path(folder) / "out.csv")
+
     def screen(some: Sequence[Path]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             summary = screen_files(some, predictor=predictor, out=Path(folder) / "out.csv")
@@ -143,7 +168,12 @@ def measure(files: Sequence[Path], n_rounds: int, *, with_processes: bool) -> Me
             statuses[status.value] = statuses.get(status.value, 0) + n
 
     plain = plain_loop(predictor.manifest.preprocess.input_px)
-    ways = {BARE: bare_engine(predictor), SCREEN: screen, PLAIN: lambda some: plain(some[::PLAIN_SHARE])}
+    ways = {
+        BARE: bare_engine(predictor),
+        SCREEN: screen,
+        AROUND: screen_around,
+        PLAIN: lambda some: plain(some[::PLAIN_SHARE]),
+    }
     if with_processes:
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(n_cores(), mp_context=context, initializer=_begin_process)
@@ -170,12 +200,14 @@ def _table(measured: Measured, what: str) -> str:
     def ratio(name: str, other: str) -> float:
         return median(a / b for a, b in zip(rates[name], rates[other], strict=True))
 
+    def ratios(name: str) -> str:
+        return "- | -" if name == AROUND else f"{ratio(name, PLAIN):.1f} | {100 * ratio(name, BARE):.0f} %"
+
     def cpu(name: str) -> str:
         return "-" if name == PROCESSES else f"{median(measured.cpu_ms[name]):.0f}"
 
     rows = "\n".join(
-        f"| {name} | {median(rate):.1f} ({min(rate):.1f} to {max(rate):.1f}) | {cpu(name)} "
-        f"| {ratio(name, PLAIN):.1f} | {100 * ratio(name, BARE):.0f} % |"
+        f"| {name} | {median(rate):.1f} ({min(rate):.1f} to {max(rate):.1f}) | {cpu(name)} | {ratios(name)} |"
         for name, rate in rates.items()
     )
     came_out = ", ".join(f"{n} {status}" for status, n in sorted(measured.statuses.items()))

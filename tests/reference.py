@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Sequence
 
 
@@ -77,3 +78,11 @@ def nearest_by_trying(
         if lesion not in without and (lesion not in best or found > best[lesion][1]):
             best[lesion] = (name, found)
     return sorted(best.values(), key=lambda one: -one[1])[:k]
+
+
+def skin_colour_by_sorting(pixels: Sequence[Sequence[int]]) -> list[float]:
+    """Return the median of each channel over the pixels that are as light as the one at two fifths, or lighter."""
+    lightness = sorted(pixel[0] for pixel in pixels)
+    darkest = lightness[math.ceil(2 * (len(pixels) - 1) / 5)]
+    light = [pixel for pixel in pixels if pixel[0] >= darkest]
+    return [statistics.median(channel) for channel in zip(*light, strict=True)]

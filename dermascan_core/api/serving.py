@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -114,7 +115,10 @@ def make_server(built: Built, limits: Limits) -> uvicorn.Server:
 
 
 class PatientProtocol(H11Protocol):
-    """Ends a connection whose client takes too long over its first line and headers; uvicorn itself waits for ever."""
+    """Ends a connection whose client takes too long over its first line and headers; uvicorn itself waits for ever.
+
+    One that idles is ended too, but never over a request that has come and was not read yet.
+    """
 
     def __init__(self, *arguments: Any, header_timeout_s: float, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -132,6 +136,26 @@ class PatientProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
         super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        # What came while the loop was busy lies unread when the time is up. To close on it would lose a request that
+        # its client may not send twice, as it cannot know how far it came.
+        if self._has_unread():
+            again_s = self.timeout_keep_alive
+            self.timeout_keep_alive_task = self.loop.call_later(again_s, self.timeout_keep_alive_handler)
+            return
+        # Said at once: `close` does so in the loop's next round, and until then a client takes the connection for open.
+        with suppress(OSError):  # the client is gone already
+            self.transport.write_eof()
+        super().timeout_keep_alive_handler()
+
+    def _has_unread(self) -> bool:
+        """Whether a first byte waits, or the end of the connection."""
+        try:
+            with self.transport.get_extra_info("socket").dup() as waiting:
+                return bool(waiting.recv(1, socket.MSG_PEEK))
+        except OSError:  # nothing waits, or the connection is gone
+            return False
 
     @property
     def _is_between_requests(self) -> bool:

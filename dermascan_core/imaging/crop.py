@@ -33,8 +33,9 @@ def find_crop(rgb: npt.NDArray[np.uint8], *, sight: LesionSight | None = None) -
         return centre_crop(rgb)
     # The mask at the photo's size is its own rows and columns, each repeated: to count its pixels, none need be made.
     rows, columns = _nearest(mask.shape[0], height), _nearest(mask.shape[1], width)
-    n_in_column = (np.bincount(rows, minlength=mask.shape[0]) @ mask)[columns]
-    n_in_row = (mask @ np.bincount(columns, minlength=mask.shape[1]))[rows]
+    pixels = mask.astype(np.float64)  # whole numbers still, and so multiplied by BLAS
+    n_in_column = (np.bincount(rows, minlength=mask.shape[0]) @ pixels)[columns]
+    n_in_row = (pixels @ np.bincount(columns, minlength=mask.shape[1]))[rows]
     return _crop_around(n_in_column, n_in_row)
 
 
@@ -56,7 +57,7 @@ def crop_around_mask(mask: npt.NDArray[np.bool_]) -> CropBox:
     return _crop_around(mask.sum(axis=0), mask.sum(axis=1))
 
 
-def _crop_around(n_in_column: npt.NDArray[np.integer], n_in_row: npt.NDArray[np.integer]) -> CropBox:
+def _crop_around(n_in_column: npt.NDArray[Any], n_in_row: npt.NDArray[Any]) -> CropBox:
     """Return the square from how many pixels of the lesion each column (width,) and each row (height,) has."""
     width, height = len(n_in_column), len(n_in_row)
     short, n_pixels = min(height, width), n_in_row.sum()

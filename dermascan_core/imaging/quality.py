@@ -83,9 +83,10 @@ def assess_quality(
     sight = sight or look_for_lesion(rgb)
     thumbnail, mask = sight.thumbnail, sight.mask
     box, square = _square_at_work_size(rgb, thumbnail, mask, crop)
+    grey = np.asarray(cv2.cvtColor(thumbnail, cv2.COLOR_RGB2GRAY), np.uint8)
     measures = {
-        **_measure_sharpness(cv2.cvtColor(thumbnail, cv2.COLOR_RGB2GRAY).astype(np.float32)),
-        **_measure_exposure(np.asarray(cv2.cvtColor(thumbnail[square], cv2.COLOR_RGB2GRAY), np.uint8)),
+        **_measure_sharpness(grey.astype(np.float32)),
+        **_measure_exposure(grey[square]),
         "short_side_px": float(min(rgb.shape[:2])),
         "crop_side_px": float(box.side_px),
         "lesion_share": 0.0 if mask is None else float(mask[square].mean()),
@@ -145,8 +146,8 @@ def _measure_exposure(grey: npt.NDArray[np.uint8]) -> dict[str, float]:
     return {
         "mean_luminance": float(grey.mean()),
         "bright_luminance": float(np.percentile(grey, 95)),
-        "clipped_dark_share": float((grey < 8).mean()),
-        "clipped_bright_share": float((grey > 250).mean()),
+        "clipped_dark_share": np.count_nonzero(grey < 8) / grey.size,
+        "clipped_bright_share": np.count_nonzero(grey > 250) / grey.size,
     }
 
 

@@ -85,18 +85,22 @@ def _count_others(found: _Parts, mask: npt.NDArray[np.bool_]) -> int:
     strong = cv2.morphologyEx(strong, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
     n_parts, labels = cv2.connectedComponents(np.asarray(strong, np.uint8))
     around = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
-    at_border = {int(i) for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]) for i in np.unique(edge)}
-    n_others = 0
+    least_px, n_others = _AS_LARGE * np.count_nonzero(mask), 0
     for part in range(1, n_parts):
         own = labels == part
+        # Small ones first: hair and noise leave many.
         if (
-            part not in at_border
+            np.count_nonzero(own) > least_px
             and not (own & around).any()
-            and own.sum() > _AS_LARGE * mask.sum()
+            and not _meets_border(own)
             and _is_compact(own)
         ):
             n_others += 1
     return n_others
+
+
+def _meets_border(part: npt.NDArray[np.bool_]) -> bool:
+    return bool(part[0].any() or part[-1].any() or part[:, 0].any() or part[:, -1].any())
 
 
 def _is_compact(part: npt.NDArray[np.bool_]) -> bool:
@@ -111,7 +115,7 @@ class _Parts:
 
     Attributes:
         labels: (height, width), 0 for skin.
-        weights: How much each label stands out, pulled towards the centre.
+        weights: How much each label stands out, pulled towards the centre; 0 for skin.
         distance: Contrast with the skin, (height, width), CIELAB units.
     """
 
@@ -122,23 +126,13 @@ class _Parts:
 
 def _find_parts(rgb: npt.NDArray[np.uint8]) -> _Parts | None:
     height, width = rgb.shape[:2]
-    lab = cv2.cvtColor(cv2.medianBlur(rgb, 7), cv2.COLOR_RGB2LAB).astype(np.float32)  # (h, w, 3)
+    lab = np.asarray(cv2.cvtColor(cv2.medianBlur(rgb, 7), cv2.COLOR_RGB2LAB), np.uint8)  # (h, w, 3)
     radius = _distance_from_centre(height, width)
     is_corner = _dark_corners(lab[..., 0], radius)
-    # Places, not a mask: over channels a mask takes several times as long.
-    ring = lab.reshape(-1, 3)[np.flatnonzero((radius > 0.40) & ~is_corner)]  # (n, 3)
-    if len(ring) < 50:
+    ring = (radius > 0.40) & ~is_corner
+    if np.count_nonzero(ring) < 50:
         return None
-    # The lesion may reach the ring: skin is the lighter part of it.
-    skin = np.median(ring[np.flatnonzero(ring[:, 0] >= np.percentile(ring[:, 0], 40))], axis=0)
-    difference = lab - skin
-    # Lesions are nearly always darker than skin; lighter pixels (glare, scale) count half. Hue counts more than
-    # lightness, which shading changes.
-    difference[..., 0] *= np.where(difference[..., 0] > 0, 0.35, 0.7)
-    square = difference * difference
-    # Written out: NumPy sums an axis of three ten times slower, and to the same bits.
-    contrast = np.sqrt(square[..., 0] + square[..., 1] + square[..., 2])
-    distance = cv2.GaussianBlur(contrast, (0, 0), 3.0)
+    distance = cv2.GaussianBlur(_contrast(lab, _skin_colour(lab, ring)), (0, 0), 3.0)
     distance[is_corner] = 0
     weighted = distance * np.exp(-0.5 * (radius / 0.30) ** 2)
     level = np.round(weighted * (255.0 / max(float(weighted.max()), 1e-6))).astype(np.uint8)
@@ -150,8 +144,37 @@ def _find_parts(rgb: npt.NDArray[np.uint8]) -> _Parts | None:
     n_parts, labels = cv2.connectedComponents(binary)
     if n_parts < 2:
         return None
-    part_weights = np.bincount(labels.ravel(), weights=weighted.ravel(), minlength=n_parts)
+    places = np.flatnonzero(binary > 0)
+    part_weights = np.bincount(labels.ravel()[places], weights=weighted.ravel()[places], minlength=n_parts)
     return _Parts(np.asarray(labels, np.int32), np.asarray(part_weights), np.asarray(distance))
+
+
+def _skin_colour(lab: npt.NDArray[np.uint8], ring: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Median colour (3,) of the lighter three fifths of a ring: the lesion may reach it, and is darker."""
+    darkest = _values_at(lab, 0, ring, [-(-2 * (np.count_nonzero(ring) - 1) // 5)])
+    is_light = ring & (lab[..., 0] >= darkest)
+    n_light = np.count_nonzero(is_light)
+    middle = [_values_at(lab, channel, is_light, [(n_light - 1) // 2, n_light // 2]) for channel in range(3)]
+    return np.asarray(np.mean(middle, axis=1), np.float32)
+
+
+def _values_at(
+    lab: npt.NDArray[np.uint8], channel: int, where: npt.NDArray[np.bool_], places: npt.ArrayLike
+) -> npt.NDArray[np.integer]:
+    """The values at some places, from 0, of a channel's sorted pixels: counted, which is several times as fast as sorting."""
+    counts = cv2.calcHist([lab], [channel], where.astype(np.uint8), [256], [0, 256])
+    return np.searchsorted(counts.cumsum(dtype=np.float64), places, side="right")
+
+
+def _contrast(lab: npt.NDArray[np.uint8], skin: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Distance of each pixel from the skin's colour, (h, w): worked out for 256 values a channel, then looked up."""
+    difference = np.arange(256, dtype=np.float32)[:, np.newaxis] - skin  # (256, 3)
+    # Lesions are nearly always darker than skin; lighter pixels (glare, scale) count half. Hue counts more than
+    # lightness, which shading changes.
+    difference[:, 0] *= np.where(difference[:, 0] > 0, 0.35, 0.7)
+    square = cv2.LUT(lab, (difference * difference)[np.newaxis])  # (h, w, 3)
+    # Written out: NumPy sums an axis of three ten times slower, and to the same bits.
+    return np.asarray(np.sqrt(square[..., 0] + square[..., 1] + square[..., 2]), np.float32)
 
 
 def _best_part(found: _Parts | None) -> npt.NDArray[np.bool_] | None:
@@ -177,7 +200,7 @@ def find_dark_corners(thumbnail: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]
     Returns:
         Booleans (height, width); all False where no dark area reaches a corner.
     """
-    lightness = cv2.cvtColor(cv2.medianBlur(thumbnail, 7), cv2.COLOR_RGB2LAB)[..., 0].astype(np.float32)
+    lightness = np.asarray(cv2.cvtColor(cv2.medianBlur(thumbnail, 7), cv2.COLOR_RGB2LAB)[..., 0], np.uint8)
     return _dark_corners(lightness, _distance_from_centre(*thumbnail.shape[:2]))
 
 
@@ -190,9 +213,12 @@ def _distance_from_centre(height: int, width: int) -> npt.NDArray[np.float32]:
     return distance
 
 
-def _dark_corners(lightness: npt.NDArray[np.floating], radius: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+def _dark_corners(lightness: npt.NDArray[np.uint8], radius: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
     """Dark areas that reach a corner of the frame: the dermatoscope's round stop, not skin."""
-    _, labels = cv2.connectedComponents((lightness < 70).astype(np.uint8))
+    is_dark = lightness < 70
+    if not is_dark[[0, 0, -1, -1], [0, -1, 0, -1]].any():
+        return np.zeros(is_dark.shape, bool)
+    _, labels = cv2.connectedComponents(is_dark.astype(np.uint8))
     corners = {labels[0, 0], labels[0, -1], labels[-1, 0], labels[-1, -1]} - {0}
     is_corner = np.isin(labels, list(corners)) & (radius > 0.38)
     return np.asarray(cv2.dilate(is_corner.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0)

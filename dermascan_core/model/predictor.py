@@ -201,7 +201,7 @@ class EnginePredictor:
     ) -> list[list[tuple[Array, Array, Array]]]:
         """Return what the engine gives for each photo's views; few photos fill up a batch that must keep its size."""
         n_views, n_photos = self.manifest.n_views, len(squares)
-        images = np.concatenate([make_views(square, n_views) for square in squares]).astype(np.float32)
+        images = np.concatenate([make_views(square, n_views) for square in squares], dtype=np.float32)
         known = np.repeat(self._encoder.encode(metadata), n_views, axis=0)
         if len(images) < self._batch_size and not self._engine.takes_any_batch:
             places = np.arange(self._batch_size) % len(images)
@@ -221,13 +221,14 @@ class EnginePredictor:
         withheld = Metadata(image_type=metadata.image_type)
         known, unknown = (np.repeat(self._encoder.encode([m]), n_views, axis=0) for m in (metadata, withheld))
         settings = self.manifest.as_for(metadata.image_type)
-        prediction = make_prediction(np.concatenate([logits for logits, _, _ in looks]), settings)
-        blind = [h.logits(embedding, unknown) for (_, embedding, _), h in zip(looks, self._engine.heads, strict=True)]
-        without = make_prediction(np.concatenate(blind), settings)
-        same = np.array_equal(known, unknown)
+        prediction = without = make_prediction(np.concatenate([logits for logits, _, _ in looks]), settings)
+        if not np.array_equal(known, unknown):
+            members = zip(looks, self._engine.heads, strict=True)
+            blind = [head.logits(embedding, unknown) for (_, embedding, _), head in members]
+            without = make_prediction(np.concatenate(blind), settings)
         features = np.concatenate([embedding.mean(axis=0) for _, embedding, _ in looks])
         scores = None if self._gate is None else self._gate.judge(features, metadata.image_type)
-        output = PhotoOutput(prediction, prediction if same else without, features, gate=scores)
+        output = PhotoOutput(prediction, without, features, gate=scores)
         if not explain:
             return output
         return replace(

@@ -25,6 +25,8 @@ from .wire import decode_outputs, encode_square, metadata_to_json
 URL_VARIABLE = "DERMASCAN_API_URL"
 KEY_VARIABLE = "DERMASCAN_API_KEY"
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)  # seconds; an answer may wait for its turn
+# Idle connections are given up before the server does so, after 5 s: a request that meets its closing would be lost.
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.0)
 MAX_WAIT_S = 60.0  # in all, where the server says that it is busy
 MAX_SQUARES = 16  # in one request
 _NOT_READY = (429, 503)
@@ -121,7 +123,7 @@ class RemotePredictor:
 def _make_client(address: str, key: str) -> httpx.Client:
     headers = {"Authorization": f"Bearer {key.strip()}"} if key.strip() else {}
     try:
-        return httpx.Client(base_url=address.rstrip("/"), headers=headers, timeout=TIMEOUT)
+        return httpx.Client(base_url=address.rstrip("/"), headers=headers, timeout=TIMEOUT, limits=LIMITS)
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         raise RemoteServerError(
             f"Expected an address in {URL_VARIABLE}, and in {KEY_VARIABLE} a key as `serve --new-key` printed it. "

@@ -125,6 +125,7 @@ def screen_task(task: PhotoTask, *, predictor: Predictor) -> Screening:
         image_type=task.image_type,
         predictor=predictor,
         repeat=task.repeat,
+        compare=False,  # a row has no place for similar photos
     )
     if unreadable is None:
         return screening

@@ -64,6 +64,7 @@ def screen_lesion(
     steps: Sequence[str] = (),
     explain: bool = False,
     repeat: bool = False,
+    compare: bool = True,
     n_refused_before: int = 0,
     on_stage: Stage = lambda sentence, share: None,
 ) -> Screening:
@@ -80,6 +81,7 @@ def screen_lesion(
         explain: Also compute heat maps.
         repeat: Also look twice: answer the photo with hair, ink and the like painted over, of which the more urgent
             answer counts, and small changes of it; an answer that changes too often is unsure.
+        compare: Also find similar labelled photos, for whoever shows them.
         n_refused_before: How many other photos of this lesion were refused before; after two in all, none of them
             judged, the next step is a doctor.
         on_stage: Called with (sentence, share done in [0, 1]).
@@ -91,7 +93,7 @@ def screen_lesion(
         def report(what: str, share: float, *, label: str = label, index: int = index) -> None:
             on_stage(f"{what} {label}", (index + share) / max(len(photos), 1))
 
-        one = _PhotoTask(name, data, crop, metadata, answers, image_type, tuple(steps), explain, repeat)
+        one = _PhotoTask(name, data, crop, metadata, answers, image_type, tuple(steps), explain, repeat, compare)
         screened.append(_screen_photo(one, predictor, report))
     on_stage("Done", 1.0)
     refused = [p.reason for p in screened if p.status is Status.REFUSED and p.reason is not None]
@@ -119,6 +121,7 @@ class _PhotoTask:
     steps: tuple[str, ...]
     explain: bool
     repeat: bool
+    compare: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
         limit = repeatability_limit(predictor.manifest)
         repeatability = meter_repeatability(predictor, rgb, crop, output, told, steps=task.steps, limit=limit)
     looks = _SecondLooks(artefacts, repeatability)
-    similar = find_similar(output.embedding, predictor.manifest, task.image_type)
+    similar = find_similar(output.embedding, predictor.manifest, task.image_type) if task.compare else ()
     return _answered(
         task,
         output,

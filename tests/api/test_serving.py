@@ -1,5 +1,6 @@
 """The command ``serve``: its address, its port, its keys."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -8,10 +9,13 @@ import sys
 import httpx
 import pytest
 from typer.testing import CliRunner
+from uvicorn.server import ServerState
 
 from dermascan_core import cli
 from dermascan_core.api import serving
+from dermascan_core.api.application import Built
 from dermascan_core.api.keys import find_key, read_keys
+from dermascan_core.api.limits import Limits
 from dermascan_core.services import models
 from tests.api.conftest import PHOTO, form
 from tests.api.test_batches import ROOT, process
@@ -128,3 +132,58 @@ def test_thousands_may_wait_for_their_turn_where_the_system_allows_that_many_fil
 
     monkeypatch.setattr(resource, "getrlimit", lambda what: (1024, 1024))
     assert serving.allow_connections(4096) == 768
+
+
+QUESTION = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def answer(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+
+async def idle_connection():
+    """Return a client's socket that was answered once, and the server's end of it."""
+    loop = asyncio.get_running_loop()
+    config = serving.make_server(Built(answer, None, None), Limits()).config
+    config.load()
+    protocol = config.http_protocol_class(config=config, server_state=ServerState(), app_state={}, _loop=loop)
+    ours, client = socket.socketpair()
+    client.setblocking(False)
+    await loop.connect_accepted_socket(lambda: protocol, ours)
+    await loop.sock_sendall(client, QUESTION)
+    assert (await loop.sock_recv(client, 4096)).startswith(b"HTTP/1.1 200")
+    return client, protocol
+
+
+def test_request_that_comes_as_an_idle_connection_is_to_be_closed_is_answered():
+    async def ask_at_the_last_moment():
+        client, protocol = await idle_connection()
+        client.sendall(QUESTION)  # it lies there unread, as nothing was awaited since
+        protocol.timeout_keep_alive_handler()
+        said = await asyncio.get_running_loop().sock_recv(client, 4096)
+        protocol.transport.abort()
+        client.close()
+        return said
+
+    assert asyncio.run(ask_at_the_last_moment()).startswith(b"HTTP/1.1 200")
+
+
+def test_client_sees_at_once_that_its_idle_connection_is_closed():
+    async def look_at_once():
+        client, protocol = await idle_connection()
+        protocol.timeout_keep_alive_handler()
+        with client:
+            return client.recv(1)  # would block, and raise, where nothing was said
+
+    assert asyncio.run(look_at_once()) == b""
+
+
+def test_idle_connection_whose_client_is_gone_is_closed():
+    async def leave():
+        client, protocol = await idle_connection()
+        client.close()
+        protocol.timeout_keep_alive_handler()
+        return protocol.transport.is_closing()
+
+    assert asyncio.run(leave())

@@ -7,8 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from dermascan_core.imaging.decode import read_photo
-from dermascan_core.imaging.segment import count_lesions, segment_lesion
+from dermascan_core.imaging.segment import _skin_colour, count_lesions, segment_lesion
 from tests.imaging.pictures import SKIN_TONES, skin_photo
+from tests.reference import skin_colour_by_sorting
 
 
 def intersection_over_union(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
@@ -121,3 +122,15 @@ def test_plain_skin_counts_as_none():
     skin = np.full((300, 400, 3), (222, 178, 155), np.uint8)
 
     assert count_lesions(skin) == 0
+
+
+@pytest.mark.parametrize("n_ring", [50, 51, 52, 53, 54, 1999])
+def test_skin_s_colour_by_counting_is_the_median_by_sorting(n_ring: int) -> None:
+    rng = np.random.default_rng(n_ring)
+    lab = rng.integers(90, 110, (40, 50, 3)).astype(np.uint8)
+    ring = rng.permutation(np.arange(2000) < n_ring).reshape(40, 50)
+
+    colour = _skin_colour(lab, ring)
+
+    assert colour.dtype == np.float32
+    assert colour.tolist() == skin_colour_by_sorting(lab[ring].tolist())

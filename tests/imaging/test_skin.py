@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from dermascan_core.imaging import skin
 from dermascan_core.imaging.examples import EXAMPLES, make_example
 from dermascan_core.imaging.skin import MIN_SKIN_SCORE, looks_like_skin
 from tests.imaging.pictures import SKIN_TONES, non_skin_pictures, skin_photo
@@ -100,3 +101,13 @@ def test_the_check_is_quick_on_a_12_megapixel_photo() -> None:
 def test_black_and_white_pictures_score_zero_without_a_warning() -> None:
     for value in (0, 255):
         assert looks_like_skin(np.full((150, 200, 3), value, np.uint8)) == 0.0
+
+
+@pytest.mark.parametrize("tone", list(SKIN_TONES))
+def test_score_is_the_same_where_no_cast_needs_to_be_forgiven(tone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = skin_photo(SKIN_TONES[tone])
+    score = looks_like_skin(photo)
+
+    monkeypatch.setattr(skin, "_is_surely_skin", lambda seen: False)
+
+    assert looks_like_skin(photo) == score

@@ -8,10 +8,11 @@ import httpx
 import numpy as np
 import pytest
 
+from dermascan_core.api.limits import Limits
 from dermascan_core.domain import Answers, ImageType, Metadata
 from dermascan_core.errors import RemoteServerError, WeightsError
 from dermascan_core.services import models
-from dermascan_core.services.remote import RemotePredictor
+from dermascan_core.services.remote import LIMITS, RemotePredictor
 from dermascan_core.services.screening import screen_lesion
 from tests.api.conftest import DARK, KEYS, PHOTO, running_server
 from tests.fakes import FakePredictor, fake_manifest, fake_photo
@@ -194,3 +195,7 @@ def test_many_squares_go_in_several_requests(tmp_path):
 
         assert len(outputs) == 20
         assert server.built.context.queue.state.n_done == 2
+
+
+def test_idle_connection_is_given_up_before_the_server_closes_it():
+    assert 2 * LIMITS.keepalive_expiry <= Limits().keep_alive_s

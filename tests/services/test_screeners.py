@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info
 from dermascan_core.domain import Answers, ImageType, Metadata
 from dermascan_core.errors import OutputError
 from dermascan_core.native_threads import one_thread_each
+from dermascan_core.services import screening
 from dermascan_core.services.batch import screen_each, screen_files
 from dermascan_core.services.screeners import PhotoTask, ThreadScreener, in_order
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
@@ -151,3 +152,20 @@ def test_each_photo_of_the_triage_page_is_answered_once():
 
     assert [item.name for item in items] == [f"{number}" for number in range(12)]
     assert predictor.n_calls == 12
+
+
+def test_no_similar_photos_are_looked_for_where_a_row_cannot_show_them(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.setattr(screening, "find_similar", lambda *asked_for: asked.append(asked_for) or ())
+
+    (in_batch,) = screen_each([("a", PHOTO)], predictor=FakePredictor())
+    alone = screening.screen_lesion(
+        [("a", PHOTO)],
+        metadata=Metadata(),
+        answers=Answers(),
+        image_type=ImageType.DERMOSCOPIC,
+        predictor=FakePredictor(),
+    )
+
+    assert len(asked) == 1
+    assert in_batch.screening.photos[0].prediction.p_malignant == alone.photos[0].prediction.p_malignant
