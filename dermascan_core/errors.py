@@ -17,7 +17,10 @@ DermaScanError
 ├── QueueFullError            too many wait already; carries how long until there is room
 │   └── QueueClosedError          the program is stopping and takes no more work
 ├── ServeError                the server cannot start as asked: address, port, keys
-└── RemoteServerError         another machine was to answer, and does not, or has another model
+├── RemoteServerError         another machine was to answer, and does not, or has another model
+├── StorageError              records cannot be read or kept: database, key, disk
+│   └── SealError                 what was sealed cannot be opened: no key, another key, or altered
+└── AccessError               this person may not see or do that: not logged in, another role, too many tries
 
 Programming mistakes stay ValueError or TypeError.
 """
@@ -113,3 +116,15 @@ class ServeError(DermaScanError):
 
 class RemoteServerError(DermaScanError):
     """Another machine was to answer, and cannot be reached, refuses, or has another model."""
+
+
+class StorageError(DermaScanError):
+    """Records cannot be read or kept: the database, its key or the disk stands in the way."""
+
+
+class SealError(StorageError):
+    """What was sealed cannot be opened: the key is missing or another one, or the bytes were altered."""
+
+
+class AccessError(DermaScanError):
+    """Somebody asked for what they may not see or do."""

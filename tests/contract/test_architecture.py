@@ -18,10 +18,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "triage": {"base"},
     "model": {"base", "imaging", "trust"},
     "reports": {"base", "imaging", "triage"},
+    "storage": {"base"},
     "evaluation": {"base", "imaging", "model", "trust", "triage"},
     "datasets": {"base", "imaging", "evaluation"},
     "training": {"base", "imaging", "model", "trust", "evaluation", "datasets"},
-    "services": {"base", "imaging", "model", "trust", "triage", "reports", "evaluation", "datasets"},
+    "services": {"base", "imaging", "model", "trust", "triage", "reports", "evaluation", "datasets", "storage"},
     "api": {"base", "imaging", "model", "triage", "reports", "services"},
     "cli": {
         *("base", "imaging", "model", "trust", "triage", "reports", "evaluation", "datasets", "training", "services"),

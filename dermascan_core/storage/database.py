@@ -1,0 +1,170 @@
+"""The database: SQLite in a file by default, PostgreSQL by address; opened, brought up to date, and asked in transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from ..errors import StorageError
+
+BUSY_TIMEOUT_S = 10.0
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """One database. Safe for any number of threads; each transaction has a connection of its own.
+
+    Args:
+        url: As SQLAlchemy writes it: ``sqlite:////folder/records.db`` or ``postgresql+psycopg://user@host/name``.
+
+    Raises:
+        StorageError: The address is none, or names a database of another kind.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _checked_url(url)
+        self.engine = _engine(self.url)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of this machine."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Give a session whose changes are kept together at the end, or not at all where anything failed.
+
+        Raises:
+            StorageError: The database is locked, full, gone, or not up to date.
+        """
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        except (OperationalError, DatabaseError) as error:
+            if isinstance(error, OperationalError) or _is_broken(error):
+                raise StorageError(_said_plainly(error)) from error
+            raise
+
+    def upgrade(self) -> tuple[str | None, str]:
+        """Bring the tables up to this program's version; keeps what is in them.
+
+        Returns:
+            The version before (None for an empty database) and after.
+        """
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            before = self.version()
+            with self.engine.begin() as connection:
+                config = _alembic_config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except (OperationalError, DatabaseError) as error:
+            raise StorageError(_said_plainly(error)) from error
+        return before, newest_version()
+
+    def version(self) -> str | None:
+        """Return the version of its tables; None where there are none yet."""
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def newest_version() -> str:
+    """Return the version of the tables that this program works with."""
+    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+    assert head is not None, "the migrations ship with the program"
+    return head
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def _checked_url(url: str) -> URL:
+    expected = (
+        "Expected a database address such as sqlite:////folder/records.db or postgresql+psycopg://user@host/name."
+    )
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except ArgumentError as error:
+        msg = f"{expected} Received something that is none. Set DERMASCAN_DATABASE_URL."
+        raise StorageError(msg) from error
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        msg = f"{expected} Received one of {backend}. Set DERMASCAN_DATABASE_URL."
+        raise StorageError(msg)
+    return parsed
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_writing)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # Python's driver would begin a transaction late, at the first write: two readers that then both write would meet a
+    # lock that no waiting resolves. ``_begin_writing`` begins instead.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # a confirmed review survives the plug being pulled
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # "delete everything about me" leaves no bytes in free pages
+
+
+def _begin_writing(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _is_broken(error: DatabaseError) -> bool:
+    return "malformed" in str(error.orig) or "not a database" in str(error.orig)
+
+
+def _said_plainly(error: DatabaseError) -> str:
+    """Return one sentence of what to do; the statement and its values stay out of it."""
+    cause = str(error.orig).lower()
+    for sign, words in _CAUSES.items():
+        if sign in cause:
+            return words
+    return f"The database could not be reached or written: {str(error.orig).splitlines()[0]}"
+
+
+_CAUSES = {
+    "locked": (
+        f"The database is busy: something else has held it for {BUSY_TIMEOUT_S:.0f} seconds. Nothing was saved. "
+        "Close other programs that use it, then try again."
+    ),
+    "disk is full": "The disk is full, so nothing was saved. Free some space, then try again.",
+    "readonly": "The database may only be read here, so nothing was saved. Give this program the right to write to its folder.",
+    "unable to open": "The database file cannot be opened. Does its folder exist, and may this program write there?",
+    "no such table": "The database is not up to date. Run: python -m dermascan_core db upgrade",
+    "no such column": "The database is not up to date. Run: python -m dermascan_core db upgrade",
+    "does not exist": "The database or a table of it does not exist. Create it, then run: python -m dermascan_core db upgrade",
+    "malformed": "The database file is damaged. Restore the newest backup: python -m dermascan_core db restore --help",
+    "not a database": "The file is no database of this program, or it is damaged. Restore a backup: "
+    "python -m dermascan_core db restore --help",
+    "connection": "The database server does not answer. Is it running, and is DERMASCAN_DATABASE_URL right?",
+}
