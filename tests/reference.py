@@ -77,3 +77,11 @@ def nearest_by_trying(
         if lesion not in without and (lesion not in best or found > best[lesion][1]):
             best[lesion] = (name, found)
     return sorted(best.values(), key=lambda one: -one[1])[:k]
+
+
+def kappa_by_counting(first: Sequence[str], second: Sequence[str]) -> float:
+    """Count how often two readers agree, and how often they would if each threw its own answers at random."""
+    n = len(first)
+    observed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    by_chance = sum(a == b for a, b in itertools.product(first, second)) / n**2
+    return math.nan if by_chance == 1 else (observed - by_chance) / (1 - by_chance)
