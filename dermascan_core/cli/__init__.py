@@ -20,6 +20,7 @@ from . import (  # noqa: F401  # each registers its commands
     experiments,
     export,
     gate,
+    learning,
     models,
     moles,
     repeatability,
@@ -34,7 +35,20 @@ __all__ = ["app", "main"]
 
 # Each registers its commands when it is imported.
 SUBJECTS = (
-    *(cases, data, data_import, evaluation, experiments, gate, models, moles, repeatability, screening, serving),
+    *(
+        cases,
+        data,
+        data_import,
+        evaluation,
+        experiments,
+        gate,
+        learning,
+        models,
+        moles,
+        repeatability,
+        screening,
+        serving,
+    ),
     training,
 )
 
