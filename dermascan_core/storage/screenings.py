@@ -54,11 +54,11 @@ def save_screening(session: Session, vault: Vault, screening: NewScreening, *, a
     session.add_all(
         ScreenedPhotoRow(
             screening_id=row.id,
-            position=position,
+            position=photo.position,
             photo_id=photo.photo_id,
             crop=None if photo.crop is None else dict(photo.crop),
         )
-        for position, photo in enumerate(screening.photos)
+        for photo in screening.photos
     )
     session.flush()
     return _screening(row, vault, screening.photos)
@@ -146,7 +146,7 @@ def _photos_of(session: Session, screening_ids: Sequence[str]) -> dict[str, tupl
     query = select(ScreenedPhotoRow).where(ScreenedPhotoRow.screening_id.in_(screening_ids))
     found: dict[str, tuple[ScreenedPhoto, ...]] = defaultdict(tuple)
     for row in session.scalars(query.order_by(ScreenedPhotoRow.screening_id, ScreenedPhotoRow.position)):
-        found[row.screening_id] += (ScreenedPhoto(row.photo_id, row.crop),)
+        found[row.screening_id] += (ScreenedPhoto(row.position, row.photo_id, row.crop),)
     return found
 
 
