@@ -67,6 +67,7 @@ def read_screening(text: str, *, phone_test: PhoneTest | None = None) -> Screeni
             screened_at=record["screened_at"],
             calm_rate=None if record["calm_rate"] is None else CalmRate(**record["calm_rate"]),
             phone_test=phone_test,
+            threshold=record.get("threshold"),
         )
     except _READ_ERRORS as error:
         msg = (
@@ -103,6 +104,7 @@ def _photo(photo: Mapping[str, Any]) -> PhotoScreening:
         similar=tuple(Neighbour(**one) for one in photo["similar_photos"]),
         repeatability=_repeatability(photo["repeatability"]),
         metadata_effects=photo.get("metadata_effects", {}),
+        gate_scores=photo.get("gate_scores", {}),
     )
 
 
