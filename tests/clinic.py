@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from dermascan_core.domain import Answers, ImageType, Metadata, Screening
 from dermascan_core.services.keeping import NewPhoto, new_photo
 from dermascan_core.services.records import ConsentGiven, Records, add_lesion, add_person
@@ -13,6 +15,7 @@ from dermascan_core.services.screening import screen_lesion
 from dermascan_core.storage.database import Database
 from dermascan_core.storage.images import ImageStore
 from dermascan_core.storage.kept import KeptLesion, KeptPerson
+from dermascan_core.storage.places import read_places
 from dermascan_core.storage.vault import FixedKeys, Vault
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
 
@@ -24,7 +27,14 @@ KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="  # of the cryptography pack
 def records_of(database: Database, folder: Path) -> Records:
     """Records over a database that is open already."""
     vault = Vault(FixedKeys((KEY,)))
-    return Records(database, vault, ImageStore(folder / "images", vault))
+    places = read_places({"DERMASCAN_RECORDS": str(folder)})
+    return Records(places, database, vault, ImageStore(places.images, vault))
+
+
+@pytest.fixture
+def records(database: Database, tmp_path: Path) -> Records:
+    """Records of one test, in its own folder."""
+    return records_of(database, tmp_path)
 
 
 def somebody(records: Records, *, label: str | None = "left shoulder") -> tuple[KeptPerson, KeptLesion]:

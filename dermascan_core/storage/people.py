@@ -150,9 +150,7 @@ def withdraw_consents(session: Session, person_id: str, *, now: datetime) -> int
 
 def people_without_consent(session: Session, *, now: datetime) -> tuple[str, ...]:
     """Return the ids of those whose consents are all withdrawn or past their day."""
-    in_force = exists().where(
-        Consent.person_id == Person.id, Consent.withdrawn_at.is_(None), Consent.keep_until > now
-    )
+    in_force = exists().where(Consent.person_id == Person.id, Consent.withdrawn_at.is_(None), Consent.keep_until > now)
     return tuple(session.scalars(select(Person.id).where(~in_force).order_by(Person.id)))
 
 

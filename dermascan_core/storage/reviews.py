@@ -65,7 +65,9 @@ def two_readings(session: Session) -> tuple[TwoReadings, ...]:
     )
 
 
-def save_draft(session: Session, vault: Vault, *, screening_id: str, reviewer: str, content: str, now: datetime) -> None:
+def save_draft(
+    session: Session, vault: Vault, *, screening_id: str, reviewer: str, content: str, now: datetime
+) -> None:
     """Keep what a reviewer has so far, in place of what they had."""
     row = DraftRow(screening_id=screening_id, reviewer=reviewer, saved_at=now, content=vault.seal(content))
     session.merge(row)

@@ -118,7 +118,9 @@ def list_screenings(
     if is_demo is not None:
         query = query.where(Person.is_demo == is_demo)
     n_screenings = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    rank = case({step: place for place, step in enumerate(step_order)}, value=Screening.next_step, else_=len(step_order))
+    rank = case(
+        {step: place for place, step in enumerate(step_order)}, value=Screening.next_step, else_=len(step_order)
+    )
     rows = session.execute(query.order_by(rank, Screening.audit_number).offset(offset).limit(limit))
     return ScreeningsPage(tuple(_listed(*row) for row in rows), n_screenings)
 
