@@ -19,6 +19,7 @@ from dermascan_core.storage import passwords
 from dermascan_core.storage.database import Database
 from dermascan_core.storage.images import ImageStore
 from dermascan_core.storage.kept import KeptLesion, KeptPerson
+from dermascan_core.storage.places import read_places
 from dermascan_core.storage.vault import FixedKeys, Vault
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
 
@@ -30,7 +31,14 @@ KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="  # of the cryptography pack
 def records_of(database: Database, folder: Path) -> Records:
     """Records over a database that is open already."""
     vault = Vault(FixedKeys((KEY,)))
-    return Records(database, vault, ImageStore(folder / "images", vault))
+    places = read_places({"DERMASCAN_RECORDS": str(folder)})
+    return Records(places, database, vault, ImageStore(places.images, vault))
+
+
+@pytest.fixture
+def records(database: Database, tmp_path: Path) -> Records:
+    """Records of one test, in its own folder."""
+    return records_of(database, tmp_path)
 
 
 def somebody(records: Records, *, label: str | None = "left shoulder") -> tuple[KeptPerson, KeptLesion]:

@@ -176,7 +176,11 @@ def _histories(session: Session, records: Records, kept: Iterable[KeptLesion]) -
             for one in _of_lesion(answered, lesion.id)
         )
         yield LesionHistory(
-            lesion, _of_lesion(photos, lesion.id), cases, _of_lesion(comments, lesion.id), _of_lesion(outcomes, lesion.id)
+            lesion,
+            _of_lesion(photos, lesion.id),
+            cases,
+            _of_lesion(comments, lesion.id),
+            _of_lesion(outcomes, lesion.id),
         )
 
 

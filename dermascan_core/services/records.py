@@ -12,15 +12,14 @@ from sqlalchemy.orm import Session
 
 from ..errors import ConsentError, MetadataError, RecordError
 from ..storage import audit, lesions, people
-from ..storage.database import Database, newest_version
-from ..storage.images import ImageStore
 from ..storage.kept import KeptConsent, KeptLesion, KeptPerson
-from ..storage.key_file import open_vault
+from ..storage.opening import Storage, open_storage
 from ..storage.people import PeoplePage
 from ..storage.places import Places, read_places
-from ..storage.sealed import find_sealed_value
 from ..storage.vault import Vault
 from ..taxonomy import parse_site
+
+Records = Storage  # what every function about records takes first
 
 LOCAL = "local"  # who acts where nobody has to log in
 CONSENT_VERSION = "1"
@@ -36,15 +35,6 @@ KEEP_DAYS = 365
 MAX_NAME_CHARACTERS = 200
 OLDEST_BIRTH_YEAR = 1900
 _SEXES = ("female", "male")
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """The open records. Safe for any number of threads."""
-
-    database: Database
-    vault: Vault
-    images: ImageStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +61,10 @@ def open_records(places: Places | None = None) -> Records:
     Raises:
         StorageError: The database, its folder or the key stands in the way.
     """
-    where = places or read_places()
-    database = Database(where.database_url)
-    if database.version() != newest_version():
-        database.upgrade()
-    with database.reading() as session:
-        sample = find_sealed_value(session)
-        removals = lesions.asked_removals(session)
-    vault = open_vault(where, sample=sample, holds_images=any(where.images.glob("??/??/*")))
-    records = Records(database, vault, ImageStore(where.images, vault))
-    if removals:
+    records = open_storage(places or read_places())
+    with records.database.reading() as session:
+        is_unfinished = bool(lesions.asked_removals(session))
+    if is_unfinished:
         remove_images(records)
     return records
 
@@ -183,9 +167,7 @@ def add_lesion(
     words = short_text(label, "a label", MAX_NAME_CHARACTERS)
     with records.database.transaction() as session:
         require_consent(session, records.vault, person_id, now=now)
-        lesion = lesions.add_lesion(
-            session, records.vault, person_id=person_id, label=words, anatom_site=site, now=now
-        )
+        lesion = lesions.add_lesion(session, records.vault, person_id=person_id, label=words, anatom_site=site, now=now)
         note(session, actor, "lesion added", f"lesion {lesion.id}", now=now)
     return lesion
 
@@ -205,9 +187,7 @@ def list_people(
 ) -> PeoplePage:
     """Return people whose pseudonym holds ``search``, the last added first."""
     with records.database.reading() as session:
-        return people.list_people(
-            session, records.vault, search=search, is_demo=is_demo, offset=offset, limit=limit
-        )
+        return people.list_people(session, records.vault, search=search, is_demo=is_demo, offset=offset, limit=limit)
 
 
 def remove_images(records: Records) -> int:

@@ -206,7 +206,7 @@ _COLUMNS = (
 _UNREADABLE_AT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _plain(row: Row[Any]) -> Entry:
+def _plain(row: Row[*tuple[Any, ...]]) -> Entry:
     try:
         at, detail = datetime.fromisoformat(row.at), json.loads(row.detail)
     except ValueError:

@@ -1,16 +1,4 @@
 """Records of one test."""
 
-from pathlib import Path
-
-import pytest
-
-from dermascan_core.services.records import Records
-from dermascan_core.storage.database import Database
-from tests.clinic import records_of
-
-pytest_plugins = ()
-
-
-@pytest.fixture
-def records(database: Database, tmp_path: Path) -> Records:
-    return records_of(database, tmp_path)
+from tests.clinic import records  # noqa: F401  # fixture
+from tests.storage.conftest import database, migrated_file  # noqa: F401  # fixtures

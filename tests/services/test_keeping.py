@@ -53,9 +53,7 @@ def test_two_screenings_of_one_photo_share_the_photo(records: Records) -> None:
     later = replace(screening, screened_at="2027-03-01T10:00:00+00:00")
 
     first = keep_screening(records, screening, photos, lesion_id=lesion.id, actor="ada", now=NOW)
-    second = keep_screening(
-        records, later, photos, lesion_id=lesion.id, actor="ada", now=NOW, replaces_id=first.id
-    )
+    second = keep_screening(records, later, photos, lesion_id=lesion.id, actor="ada", now=NOW, replaces_id=first.id)
 
     history = lesion_history(records, lesion.id)
     assert [case.screening.id for case in history.cases] == [first.id, second.id]
