@@ -152,7 +152,7 @@ def measure_change(before: Sequence[Call], after: Sequence[Call]) -> ChangeOfMin
 
 def _mcnemar(n_one_way: int, n_other_way: int) -> float:
     n, fewer = n_one_way + n_other_way, min(n_one_way, n_other_way)
-    return min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / 2**n)
+    return float(min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / 2**n))
 
 
 def _refuse_twice(calls: Sequence[Call]) -> None:

@@ -108,6 +108,29 @@ def keep_screening(
         return _keep(session, records, new, screening, photos, actor=actor, now=now)
 
 
+def keep_again(
+    records: Records,
+    screening: Screening,
+    data: Sequence[bytes],
+    *,
+    lesion_id: str,
+    replaces_id: str,
+    actor: str,
+    now: datetime,
+) -> KeptScreening:
+    """Keep another answer to photos that are kept already; see ``keep_screening``.
+
+    Args:
+        records, screening, lesion_id, actor, now: As there.
+        data: The photos' bytes, in their order; empty for one that could never be decoded.
+        replaces_id: The answer before; it stays.
+    """
+    photos = [new_photo(photo.name, one) if one else None for photo, one in zip(screening.photos, data, strict=True)]
+    return keep_screening(
+        records, screening, photos, lesion_id=lesion_id, actor=actor, now=now, replaces_id=replaces_id
+    )
+
+
 def _person_of(session: Session, records: Records, lesion_id: str) -> str:
     return require_lesion(session, records.vault, lesion_id).person_id
 

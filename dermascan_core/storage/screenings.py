@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import case, exists, func, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, select
 from sqlalchemy.orm import Session, aliased, defer
 
 from .kept import KeptScreening, NewScreening, ScreenedPhoto
@@ -15,6 +15,7 @@ from .schema import Lesion, Person, Review, Screening
 from .schema import ScreenedPhoto as ScreenedPhotoRow
 from .vault import Vault
 
+WITHDRAWN = "withdrawn"  # the decision of a reading's version that takes the one before back
 _PLAIN = tuple(f.name for f in fields(NewScreening) if f.name not in ("record", "photos"))
 
 
@@ -101,7 +102,7 @@ def list_screenings(
         offset, limit: Which part of the list.
     """
     newer = aliased(Screening)
-    n_reviews = select(func.count()).where(Review.screening_id == Screening.id).scalar_subquery()
+    n_reviews = select(func.count()).select_from(Review).where(_stands()).scalar_subquery()
     query = (
         select(Screening, Lesion.person_id, Person.pseudonym, n_reviews)
         .join(Lesion, Lesion.id == Screening.lesion_id)
@@ -112,7 +113,7 @@ def list_screenings(
     if steps:
         query = query.where(Screening.next_step.in_(steps))
     if not_read_by is not None:
-        query = query.where(~exists().where(Review.screening_id == Screening.id, Review.reviewer == not_read_by))
+        query = query.where(~exists().where(_stands(), Review.reviewer == not_read_by))
     if search.strip():
         query = query.where(Person.pseudonym.contains(search.strip().upper(), autoescape=True))
     if is_demo is not None:
@@ -123,6 +124,15 @@ def list_screenings(
     )
     rows = session.execute(query.order_by(rank, Screening.audit_number).offset(offset).limit(limit))
     return ScreeningsPage(tuple(_listed(*row) for row in rows), n_screenings)
+
+
+def _stands() -> ColumnElement[bool]:
+    """A screening's readings, each reviewer's newest version, those taken back left out."""
+    later = aliased(Review)
+    newer = exists().where(
+        later.screening_id == Review.screening_id, later.reviewer == Review.reviewer, later.version > Review.version
+    )
+    return and_(Review.screening_id == Screening.id, Review.decision != WITHDRAWN, ~newer)
 
 
 def _listed(row: Screening, person_id: str, pseudonym: str, n_reviews: int) -> ListedScreening:
@@ -139,9 +149,14 @@ def _listed(row: Screening, person_id: str, pseudonym: str, n_reviews: int) -> L
     )
 
 
-def person_of_screening(session: Session, screening_id: str) -> str | None:
-    """Return the id of the person that a screening is of; None where there is no such screening."""
-    return session.scalar(select(Lesion.person_id).join(Screening).where(Screening.id == screening_id))
+def lesion_of_screening(session: Session, screening_id: str) -> str | None:
+    """Return the id of the lesion that a screening is of; None where there is no such screening."""
+    return session.scalar(select(Screening.lesion_id).where(Screening.id == screening_id))
+
+
+def count_screenings(session: Session, lesion_ids: Sequence[str]) -> int:
+    """Return how many screenings some lesions have."""
+    return session.scalar(select(func.count()).where(Screening.lesion_id.in_(lesion_ids))) or 0
 
 
 def _photos_of(session: Session, screening_ids: Sequence[str]) -> dict[str, tuple[ScreenedPhoto, ...]]:
