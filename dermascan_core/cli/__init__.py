@@ -12,6 +12,7 @@ from types import TracebackType
 import typer
 
 from . import (  # noqa: F401  # each registers its commands
+    audit,
     cases,
     compression,
     data,
@@ -23,6 +24,7 @@ from . import (  # noqa: F401  # each registers its commands
     learning,
     models,
     moles,
+    records,
     repeatability,
     screening,
     serving,
@@ -36,6 +38,7 @@ __all__ = ["app", "main"]
 # Each registers its commands when it is imported.
 SUBJECTS = (
     *(
+        audit,
         cases,
         data,
         data_import,
@@ -45,10 +48,11 @@ SUBJECTS = (
         learning,
         models,
         moles,
+        records,
         repeatability,
         screening,
-        serving,
     ),
+    serving,
     training,
 )
 
