@@ -12,6 +12,7 @@ from types import TracebackType
 import typer
 
 from . import (  # noqa: F401  # each registers its commands
+    accounts,
     cases,
     compression,
     data,
@@ -34,7 +35,20 @@ __all__ = ["app", "main"]
 
 # Each registers its commands when it is imported.
 SUBJECTS = (
-    *(cases, data, data_import, evaluation, experiments, gate, models, moles, repeatability, screening, serving),
+    *(
+        accounts,
+        cases,
+        data,
+        data_import,
+        evaluation,
+        experiments,
+        gate,
+        models,
+        moles,
+        repeatability,
+        screening,
+        serving,
+    ),
     training,
 )
 
