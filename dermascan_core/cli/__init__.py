@@ -12,6 +12,7 @@ from types import TracebackType
 import typer
 
 from . import (  # noqa: F401  # each registers its commands
+    accounts,
     audit,
     cases,
     compression,
@@ -37,21 +38,20 @@ __all__ = ["app", "main"]
 
 # Each registers its commands when it is imported.
 SUBJECTS = (
-    *(
-        audit,
-        cases,
-        data,
-        data_import,
-        evaluation,
-        experiments,
-        gate,
-        learning,
-        models,
-        moles,
-        records,
-        repeatability,
-        screening,
-    ),
+    accounts,
+    audit,
+    cases,
+    data,
+    data_import,
+    evaluation,
+    experiments,
+    gate,
+    learning,
+    models,
+    moles,
+    records,
+    repeatability,
+    screening,
     serving,
     training,
 )

@@ -26,6 +26,7 @@ __all__ = [
     "Role",
     "User",
     "check",
+    "make_access",
     "may",
     "open_access",
     "records_exist",
@@ -137,8 +138,11 @@ def records_exist() -> bool:
 
 def open_access() -> Access | None:
     """Return who may log in here; None where no records exist, so that nobody can have an account."""
-    if not records_exist():
-        return None
+    return make_access() if records_exist() else None
+
+
+def make_access() -> Access:
+    """Return who may log in here, making an empty database for the first account if need be."""
     from .logins import access_at
 
     return access_at(read_places().database_url)

@@ -253,6 +253,18 @@ class Access:
         with self.database.transaction() as session:
             accounts.add_account(session, login=login, role=role, subject=subject.strip(), actor=user.name, now=now)
 
+    def link_provider(self, user: User, name: str, *, subject: str | None, now: datetime) -> None:
+        """Say which account of an OIDC provider is this one; None cuts the link."""
+        check(user, Action.MANAGE_ACCOUNTS)
+        with self.database.transaction() as session:
+            accounts.link_subject(
+                session,
+                login=normalize_login(name),
+                subject=subject.strip() if subject else None,
+                actor=user.name,
+                now=now,
+            )
+
     def reset_password(self, user: User, name: str, *, password: str | None = None, now: datetime) -> str | None:
         """Set a password, or make a one-time password and return it; all sessions of the account end."""
         check(user, Action.MANAGE_ACCOUNTS)

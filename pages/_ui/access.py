@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from dermascan_core.errors import DermaScanError
+from dermascan_core.errors import AccessError, DermaScanError
 from dermascan_core.services.access import LOCAL_USER, NOBODY, Role, User, open_access
 
 from . import login_token
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # The least role that sees each page; a page that is not named here is for everybody. Each named page calls ``require``.
 PAGE_ROLES = {"accounts": Role.ADMIN}
-OWN_ACCOUNT_PAGE = "my_account"
+LOGIN_PAGE = "login"
 
 
 def current_user(*, is_by_hand: bool = True) -> User:
@@ -42,11 +42,19 @@ def current_user(*, is_by_hand: bool = True) -> User:
     access = open_access()
     if access is None or not access.has_accounts():
         return LOCAL_USER if is_local_visit() else NOBODY
-    return user_of(standing_here(access, is_by_hand=is_by_hand))
+    try:
+        return user_of(standing_here(access, is_by_hand=is_by_hand))
+    except AccessError:
+        return NOBODY  # the login says why
 
 
 def standing_here(access: Access, *, is_by_hand: bool = True) -> Standing | Ended | None:
-    """Return the session of this tab or browser, or how it ended; None where there was none."""
+    """Return the session of this tab or browser, or how it ended; None where there was none.
+
+    Raises:
+        AccessError: A provider knows whoever is here, and nobody else does; or a setting is wrong.
+        StorageError: The accounts cannot be read.
+    """
     from dermascan_core.services.logins import Ended
 
     now, browser = datetime.now(UTC), login_token.browser_here()
@@ -57,6 +65,14 @@ def standing_here(access: Access, *, is_by_hand: bool = True) -> Standing | Ende
     if identity is None:
         return None
     return access.resume_identity(identity, browser=browser, now=now, is_by_hand=is_by_hand)
+
+
+def shown_token() -> str:
+    """Return what this browser shows: its token, else its provider's word; "" without either."""
+    if token := login_token.token_here():
+        return token
+    identity = identity_here()
+    return identity.token if identity is not None else ""
 
 
 def user_of(standing: Standing | Ended | None) -> User:
@@ -93,6 +109,6 @@ def visibility(page: str) -> Literal["visible", "hidden"]:
         user = current_user()
     except DermaScanError:
         return "hidden"  # the page itself says what is wrong
-    if page == OWN_ACCOUNT_PAGE:
+    if page == LOGIN_PAGE:
         return "visible" if has_accounts else "hidden"
     return "visible" if user.role.includes(PAGE_ROLES[page]) else "hidden"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LOOKED_AT_EVERY_S = 20.0
 _WARNED_BEFORE = timedelta(minutes=2)
 _SAID_KEY = "login_said"
+_WARNED_KEY = "login_warned"
 
 
 def show_login_state() -> None:
@@ -82,8 +83,12 @@ def _show_time_left(standing: Standing) -> None:
     minutes = max(1, math.ceil(left.total_seconds() / 60))
     words = f"{minutes} minute" if minutes == 1 else f"{minutes} minutes"
     if left > _WARNED_BEFORE:
+        st.session_state.pop(_WARNED_KEY, None)
         st.caption(f"You are logged out after {words} without a click.")
         return
+    if not st.session_state.get(_WARNED_KEY):  # on a phone the sidebar is closed
+        st.session_state[_WARNED_KEY] = True
+        st.toast(f"You are logged out in {words}, unless you click.", icon=":material/lock_clock:")
     st.warning(f"You are logged out in {words}.", icon=":material/lock_clock:")
     if standing.ends_at < standing.longest_until:
         st.button("Stay logged in", key="stay_logged_in", type="primary", width="stretch")

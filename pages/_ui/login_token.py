@@ -19,11 +19,12 @@ _SECURE_COOKIE = f"__Host-{COOKIE}"  # browsers take it over https alone, and fr
 _TOKEN_KEY = "login_token"  # noqa: S105  a key of the session
 _UNSENT_KEY = "login_cookie_to_set"
 
-_SET_COOKIE = """<script>
-const name = (location.protocol === "https:" ? "__Host-" : "") + %(name)s;
-const secure = location.protocol === "https:" ? "; Secure" : "";
-document.cookie = name + "=" + %(token)s + "; Path=/; SameSite=Strict" + secure%(age)s;
-</script>"""
+# In a block of its own: a page that logs in and out runs this twice, and a constant is declared once.
+_SET_COOKIE = """<script>{
+const isSecure = location.protocol === "https:";
+document.cookie = (isSecure ? "__Host-" : "") + %(name)s + "=" + %(token)s
+  + "; Path=/; SameSite=Strict" + (isSecure ? "; Secure" : "")%(age)s;
+}</script>"""
 
 
 def browser_here() -> str:
@@ -33,10 +34,15 @@ def browser_here() -> str:
 
 def token_here() -> str:
     """Return the token of this tab, else of this browser; "" without one."""
-    cookies = st.context.cookies
-    held = st.session_state.get(_TOKEN_KEY)
+    held: str | None = st.session_state.get(_TOKEN_KEY)
     # After a logout the tab still knows the cookie that came with its connection.
-    return str(cookies.get(_SECURE_COOKIE) or cookies.get(COOKIE, "")) if held is None else held
+    return cookie_here() if held is None else held
+
+
+def cookie_here() -> str:
+    """Return the token that this browser sent when the page was opened; "" without one."""
+    cookies = st.context.cookies
+    return str(cookies.get(_SECURE_COOKIE) or cookies.get(COOKIE, ""))
 
 
 def keep_token(token: str) -> None:

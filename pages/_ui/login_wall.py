@@ -10,10 +10,10 @@ import streamlit as st
 from dermascan_core.errors import AccessError
 from dermascan_core.services.access import NOBODY, Role, User, open_access, session_length
 
-from .access import standing_here
+from . import login_token
+from .access import shown_token, standing_here
 from .frame import as_plain_text
-from .login_token import browser_here, keep_token, network_address, token_here
-from .provider import ask_provider, identity_here, provider_names
+from .provider import ask_provider, provider_names
 
 if TYPE_CHECKING:
     from dermascan_core.services.logins import Access, Standing
@@ -69,6 +69,7 @@ def show_login(access: Access) -> None:
         st.info(
             _ENDED_WORDS[standing].format(minutes=session_length().total_seconds() / 60), icon=":material/lock_clock:"
         )
+    st.markdown("Records are for those who have an account here. Nobody needs one to have a spot looked at.")
     _show_login_form(access)
     for name in provider_names():
         st.button(
@@ -81,28 +82,35 @@ def _show_login_form(access: Access) -> None:
     number = st.session_state.setdefault(_N_TRIES_KEY, 0)
     if problem := st.session_state.pop(_PROBLEM_KEY, None):
         st.error(problem)
-    with st.form(f"login_form_{number}"):
+    with st.form("login_form"):
         name = st.text_input("Name", max_chars=64, key="login_name", autocomplete="username")
         password = st.text_input(
             "Password", type="password", max_chars=128, key=f"login_password_{number}", autocomplete="current-password"
         )
-        is_sent = st.form_submit_button("Log in", type="primary", key=f"log_in_{number}")
+        is_sent = st.form_submit_button("Log in", type="primary", key="log_in")
     if is_sent:
         _log_in(access, name, password)
+        st.session_state.pop(f"login_password_{number}", None)
         st.session_state[_N_TRIES_KEY] = number + 1
         st.rerun()
 
 
 def _log_in(access: Access, name: str, password: str) -> None:
     try:
-        entry = access.log_in(name, password, browser=browser_here(), address=network_address(), now=datetime.now(UTC))
+        entry = access.log_in(
+            name,
+            password,
+            browser=login_token.browser_here(),
+            address=login_token.network_address(),
+            now=datetime.now(UTC),
+        )
     except AccessError as error:
         st.session_state[_PROBLEM_KEY] = str(error)
         return
     if st.session_state.get(_LAST_NAME_KEY, entry.account.login) != entry.account.login:
         st.session_state.clear()  # what somebody else had open in this tab is not for the next one
     st.session_state[_LAST_NAME_KEY] = entry.account.login
-    keep_token(entry.token)
+    login_token.keep_token(entry.token)
 
 
 def show_password_form(access: Access, standing: Standing) -> None:
@@ -122,9 +130,8 @@ def show_password_form(access: Access, standing: Standing) -> None:
     if new != again:
         st.error("The two new passwords differ. Type them again.")
         return
-    token = token_here() or getattr(identity_here(), "token", "")
     try:
-        access.change_own_password(account, old=old, new=new, token=token, now=datetime.now(UTC))
+        access.change_own_password(account, old=old, new=new, token=shown_token(), now=datetime.now(UTC))
     except AccessError as error:
         st.error(str(error))
         return

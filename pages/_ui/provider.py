@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 from streamlit.runtime.secrets import secrets_singleton
 
-from .login_token import browser_here
+from . import login_token
 
 if TYPE_CHECKING:
     from dermascan_core.services.identity import Identity
@@ -40,7 +40,7 @@ def identity_here() -> Identity | None:
 
 def ask_provider(name: str) -> None:
     """Send the browser to a provider, and remember which page it wanted."""
-    _asked_pages().keep(browser_here(), _page_name())
+    _asked_pages().keep(login_token.browser_here(), _page_name())
     st.login(name or None)
 
 
@@ -48,7 +48,7 @@ def go_on_to_asked_page() -> None:
     """Go to the page that was asked for before a provider was: Streamlit comes back to the first page."""
     if not _auth_section() or not st.user.get("is_logged_in"):
         return
-    page = _asked_pages().take(browser_here())
+    page = _asked_pages().take(login_token.browser_here())
     if page and page != _page_name():
         with suppress(StreamlitPageNotFoundError):  # a page run by itself has no map
             st.switch_page(f"pages/{page}.py")
