@@ -29,6 +29,24 @@ page = st.navigation(
         ],
         "Clinic": [
             st.Page(
+                "pages/review.py",
+                title="Review",
+                icon=":material/rate_review:",
+                visibility=visibility("review"),
+            ),
+            st.Page(
+                "pages/case_history.py",
+                title="Case history",
+                icon=":material/history:",
+                visibility=visibility("case_history"),
+            ),
+            st.Page(
+                "pages/outcomes.py",
+                title="Against biopsy",
+                icon=":material/biotech:",
+                visibility=visibility("outcomes"),
+            ),
+            st.Page(
                 "pages/accounts.py",
                 title="Accounts",
                 icon=":material/group:",

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from dermascan_core.services.logins import Access, Ended, Standing
 
 # The least role that sees each page; a page that is not named here is for everybody. Each named page calls ``require``.
-PAGE_ROLES = {"accounts": Role.ADMIN}
+PAGE_ROLES = {
+    "accounts": Role.ADMIN,
+    "case_history": Role.CLINICIAN,
+    "outcomes": Role.CLINICIAN,
+    "review": Role.CLINICIAN,
+}
 LOGIN_PAGE = "login"
 
 
