@@ -8,6 +8,7 @@ import streamlit as st
 
 from dermascan_core.services.history import list_screenings
 
+from .demo import offer_demo
 from .records import moment
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def show_queue(records: Records, user: User) -> None:
     )
     if not page.screenings:
         st.info("Nothing to read here." if only_unread or search else "No case is kept yet.", icon=":material/inbox:")
+        offer_demo(records, user)
         return
     st.button(
         f"Begin with the first of {page.n_screenings} (N)",
@@ -78,6 +80,8 @@ def show_queue(records: Records, user: User) -> None:
         )
     if page.n_screenings > _PAGE_ROWS:
         st.pagination(-(-page.n_screenings // _PAGE_ROWS), key="queue_page")
+    if is_demo:
+        offer_demo(records, user)
 
 
 def _ask_whose(records: Records) -> bool:

@@ -253,3 +253,14 @@ def test_names_labels_files_and_reasons_are_shown_as_text(records, monkeypatch, 
 
     assert [text for text in texts if attack.strip() and attack.strip() in text and "<" in attack] == []
     assert all(not element.allow_html for element in page.markdown if "st-key" not in element.value)
+
+
+def test_empty_list_offers_a_demo_clinic_that_one_click_removes(records, monkeypatch):
+    page = open_as(ADA, monkeypatch, "review")
+
+    press(page, "fill_demo")
+    page.segmented_control(key="queue_whose").set_value("demo").run()
+    assert "It counts in no figure." in seen(page)
+    press(page, "remove_demo")
+
+    assert "Nothing to read here." in seen(page)
