@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from ..errors import StorageError
 from .files import make_private_folder
+from .schema import Base
 
 BUSY_TIMEOUT_S = 10.0
 _WRITERS_LOCK = 0x6465726D61  # "derma": the number that PostgreSQL's writers wait for each other with
@@ -98,6 +99,19 @@ class Database:
         """
         with _plain_errors(), _reading(self.engine).connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
+
+    def wipe_deleted(self) -> None:
+        """Let no bytes of deleted rows lie around: SQLite's log is folded into its file, PostgreSQL's dead rows are freed.
+
+        What others read just then keeps it from doing so; then the next time does.
+
+        Raises:
+            StorageError: The database is gone.
+        """
+        tables = ", ".join(sorted(Base.metadata.tables))
+        statement = "PRAGMA wal_checkpoint(TRUNCATE)" if self.is_sqlite else f"VACUUM {tables}"
+        with _plain_errors(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(statement)
 
     def close(self) -> None:
         """Close every connection."""
@@ -182,14 +196,22 @@ def _reading(engine: Engine) -> Engine:
 
 
 def _begin_writing(connection: Connection) -> None:
-    is_reading = connection.get_execution_options().get("is_reading", False)
-    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+    if not _is_outside_transactions(connection):
+        connection.exec_driver_sql("BEGIN" if _is_reading(connection) else "BEGIN IMMEDIATE")
 
 
 def _wait_for_other_writers(connection: Connection) -> None:
-    if not connection.get_execution_options().get("is_reading", False):
+    if not (_is_reading(connection) or _is_outside_transactions(connection)):
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
+
+
+def _is_reading(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("is_reading"))
+
+
+def _is_outside_transactions(connection: Connection) -> bool:
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
 @contextmanager
@@ -227,7 +249,7 @@ _CAUSES = {
     "locked": _BUSY,
     "lock timeout": _BUSY,
     "disk is full": "The disk is full, so nothing was saved. Free some space, then try again.",
-    "disk i/o error": "The disk failed or is full, so nothing was saved. Free some space and check the disk, then try again.",
+    "disk i/o error": "The disk could not be written: it fails, or a file may not grow any more. Nothing was saved. Check the disk.",
     "readonly": "The database may only be read here, so nothing was saved. Give this program the right to write to its folder.",
     "unable to open": "The database file cannot be opened. Does its folder exist, and may this program write there?",
     "no such table": "The database is not up to date. Run: python -m dermascan_core db upgrade",
