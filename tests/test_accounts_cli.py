@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from dermascan_core.cli import app
 from dermascan_core.services.access import make_access
 from dermascan_core.services.logins import Access
-from tests.clinic import PASSWORD, hash_quickly
+from tests.staff import PASSWORD, hash_quickly
 
 
 @pytest.fixture(autouse=True)

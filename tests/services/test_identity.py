@@ -10,7 +10,7 @@ from dermascan_core.errors import AccessError
 from dermascan_core.services.access import LOCAL_USER, Role
 from dermascan_core.services.identity import Identity, read_identity
 from dermascan_core.services.logins import Access, Standing
-from tests.clinic import BROWSER, NOW, OTHER_BROWSER, hash_quickly, later, new_database, staffed
+from tests.staff import BROWSER, NOW, OTHER_BROWSER, hash_quickly, later, new_database, staffed
 
 ISSUER = "https://login.example.org"
 

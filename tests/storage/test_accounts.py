@@ -13,7 +13,7 @@ from dermascan_core.storage import audit
 from dermascan_core.storage.database import Database
 from dermascan_core.storage.schema import Account, Login
 from tests.attacks import SQL_INJECTIONS
-from tests.clinic import BROWSER, NOW, OTHER_BROWSER, PASSWORD, hash_quickly, later, log_in, staffed
+from tests.staff import BROWSER, NOW, OTHER_BROWSER, PASSWORD, hash_quickly, later, log_in, staffed
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from dermascan_core.storage.database import Database
 from dermascan_core.storage.throttle import begin_try, forgive, forgive_account
-from tests.clinic import NOW, later
+from tests.staff import NOW, later
 
 
 def try_once(database: Database, now: datetime, login: str = "ben", address: str = "203.0.113.9") -> int:
