@@ -13,6 +13,7 @@ import typer
 
 from . import (  # noqa: F401  # each registers its commands
     accounts,
+    audit,
     cases,
     compression,
     data,
@@ -23,6 +24,7 @@ from . import (  # noqa: F401  # each registers its commands
     gate,
     models,
     moles,
+    records,
     repeatability,
     screening,
     serving,
@@ -35,20 +37,8 @@ __all__ = ["app", "main"]
 
 # Each registers its commands when it is imported.
 SUBJECTS = (
-    *(
-        accounts,
-        cases,
-        data,
-        data_import,
-        evaluation,
-        experiments,
-        gate,
-        models,
-        moles,
-        repeatability,
-        screening,
-        serving,
-    ),
+    *(accounts, audit, cases, data, data_import, evaluation, experiments, gate, models, moles, records, repeatability),
+    *(screening, serving),
     training,
 )
 

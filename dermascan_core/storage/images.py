@@ -22,6 +22,7 @@ THUMBNAIL = ".thumbnail"
 UNREFERENCED_FOR = timedelta(
     hours=1
 )  # a photo is stored before the row that names it: younger ones may be on their way
+_TWO_DEEP = "[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _RESTORE = "Restore it from a backup: python -m dermascan_core db restore --help"
 
@@ -61,10 +62,12 @@ class ImageStore:
             SealError: The key is gone.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        sealed = {self.path(sha256): self._vault.seal_bytes(data)}
+        plain = {self.path(sha256): data}
         if thumbnail is not None:
-            sealed[self._thumbnail(sha256)] = self._vault.seal_bytes(thumbnail)
-        self._write(sealed)
+            plain[self._thumbnail(sha256)] = thumbnail
+        make_private_folder(self.folder)
+        with self._locked():  # sealed inside: what is written after the lock was free has the key of that time
+            self._write({path: self._vault.seal_bytes(content) for path, content in plain.items()})
         return sha256
 
     def put_sealed(self, sha256: str, sealed: bytes, *, thumbnail: bytes | None = None) -> None:
@@ -78,7 +81,9 @@ class ImageStore:
         files = {self.path(sha256): sealed}
         if thumbnail is not None:
             files[self._thumbnail(sha256)] = thumbnail
-        self._write(files)
+        make_private_folder(self.folder)
+        with self._locked():
+            self._write(files)
 
     def get(self, sha256: str) -> bytes:
         """Return a photo's bytes, compared with their SHA-256.
@@ -129,13 +134,11 @@ class ImageStore:
 
     def all(self) -> Iterator[str]:
         """Yield the SHA-256 of every photo, in the order of their names."""
-        for path in sorted(self.folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*")):
-            if _SHA256.fullmatch(path.name):
-                yield path.name
+        return (path.name for path in sorted(self.folder.glob(_TWO_DEEP)) if _SHA256.fullmatch(path.name))
 
     def is_empty(self) -> bool:
         """Whether no photo is stored."""
-        return next(self.all(), None) is None
+        return not holds_photos(self.folder)
 
     def reseal(self, sha256: str) -> bool:
         """Seal a photo and its thumbnail with the newest key, unless they are or were removed meanwhile.
@@ -167,7 +170,7 @@ class ImageStore:
         """
         keep, too_young = set(referenced), now.timestamp() - UNREFERENCED_FOR.total_seconds()
         n_photos = n_partial = size_bytes = 0
-        for path in sorted(self.folder.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*")):
+        for path in sorted(self.folder.glob(_TWO_DEEP)):
             if path.name.removesuffix(THUMBNAIL) in keep:
                 continue
             removed = self._remove_older_than(path, too_young)
@@ -191,20 +194,18 @@ class ImageStore:
         return self.path(sha256).with_suffix(THUMBNAIL)
 
     def _write(self, files: dict[Path, bytes]) -> None:
-        make_private_folder(self.folder)
-        with self._locked():
-            written: list[Path] = []
-            try:
-                for path, sealed in files.items():
-                    make_private_folder(path.parent)
-                    is_new = not path.exists()
-                    # Written again even where it is there: that mends a damaged file, and makes it young for the sweep.
-                    write_whole(path, sealed)
-                    written += [path] if is_new else []
-            except StorageError:
-                for path in written:
-                    path.unlink(missing_ok=True)
-                raise
+        written: list[Path] = []
+        try:
+            for path, sealed in files.items():
+                make_private_folder(path.parent)
+                is_new = not path.exists()
+                # Written again even where it is there: that mends a damaged file, and makes it young for the sweep.
+                write_whole(path, sealed)
+                written += [path] if is_new else []
+        except StorageError:
+            for path in written:
+                path.unlink(missing_ok=True)
+            raise
 
     def _opened(self, sha256: str, sealed: bytes) -> bytes:
         try:
@@ -227,8 +228,19 @@ class ImageStore:
             _remove(path)
             return status.st_size
 
+    def wait_for_writers(self) -> None:
+        """Return once every photo that was being written is there; does nothing without a folder."""
+        if self.folder.is_dir():
+            with self._locked():
+                pass
+
     def _locked(self) -> AbstractContextManager[None]:
         return one_at_a_time(self.folder / ".lock")
+
+
+def holds_photos(folder: Path) -> bool:
+    """Whether a photo lies in a store's folder."""
+    return any(_SHA256.fullmatch(path.name) for path in folder.glob(_TWO_DEEP))
 
 
 def _read(path: Path, name: str) -> bytes:

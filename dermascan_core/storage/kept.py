@@ -14,7 +14,7 @@ class KeptPerson:
 
     Attributes:
         id: 32 hex digits.
-        pseudonym: What people call them by: ``P-7K3F2Q``.
+        pseudonym: What people call them by: ``P-7K3F-23``.
         name: Where one was given; None otherwise.
         birth_year, sex: Where known.
         created_at, created_by: When and by whom they were added.
@@ -75,8 +75,15 @@ class KeptPhoto:
 
 @dataclass(frozen=True, slots=True)
 class ScreenedPhoto:
-    """Which photo a screening looked at, and the square: ``left_px``, ``top_px``, ``side_px``, ``source``; None without one."""
+    """A photo that a screening looked at.
 
+    Attributes:
+        position: Its place among the record's photos, from 0. One that could not be decoded is in the record alone.
+        photo_id: Of ``KeptPhoto``.
+        crop: The square: ``left_px``, ``top_px``, ``side_px``, ``source``; None without one.
+    """
+
+    position: int
     photo_id: str
     crop: Mapping[str, Any] | None
 

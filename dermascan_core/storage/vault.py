@@ -41,6 +41,8 @@ class FixedKeys:
 class Vault:
     """Seals with the newest key and opens with any. Safe for any number of threads.
 
+    Seal inside the transaction that keeps the value: a change of keys waits for transactions, not for values on their way.
+
     >>> vault = Vault(FixedKeys((new_key(),)))
     >>> vault.open(vault.seal("left shoulder"))
     'left shoulder'

@@ -17,8 +17,8 @@ from pages._ui.login_state import LOOKED_AT_EVERY_S
 from tests.attacks import SQL_INJECTIONS, XSS
 from tests.browser.conftest import free_port, serve_app
 from tests.browser.test_app_in_browser import can_scroll_sideways, wait_until_still
-from tests.staff import PASSWORD, new_database, staffed
 from tests.oidc_issuer import Issuer, serve_issuer
+from tests.staff import PASSWORD, new_database, staffed
 
 pytestmark = pytest.mark.browser
 

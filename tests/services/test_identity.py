@@ -101,7 +101,11 @@ def test_unknown_person_is_told_the_line_for_the_administrator(clinic: Access) -
     [
         ("groups=dermatology", {"groups": ["nurses", "dermatology"]}, "user-"),
         ("hd=clinic.example", {"hd": "clinic.example", "preferred_username": "Carla"}, "carla"),
-        ("email_domain=clinic.example", {"email": "Dora@Clinic.Example", "email_verified": True}, "dora@clinic.example"),
+        (
+            "email_domain=clinic.example",
+            {"email": "Dora@Clinic.Example", "email_verified": True},
+            "dora@clinic.example",
+        ),
     ],
 )
 def test_whoever_the_rule_names_becomes_a_clinician(
@@ -135,7 +139,7 @@ def test_whoever_the_rule_does_not_name_gets_no_account(
 ) -> None:
     monkeypatch.setenv("DERMASCAN_OIDC_ADMITS", rule)
 
-    with pytest.raises(AccessError, match="^The provider knows you"):
+    with pytest.raises(AccessError, match=r"^The provider knows you"):
         who(clinic, word(**claims))
     assert len(clinic.accounts(LOCAL_USER)) == 2
 
@@ -153,7 +157,7 @@ def test_provider_makes_no_first_account(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("DERMASCAN_OIDC_ADMITS", "hd=clinic.example")
     access = Access(new_database(tmp_path))
 
-    with pytest.raises(AccessError, match="^The provider knows you"):
+    with pytest.raises(AccessError, match=r"^The provider knows you"):
         who(access, word(hd="clinic.example"))
     assert not access.has_accounts()
 
@@ -162,15 +166,29 @@ def test_provider_makes_no_first_account(tmp_path: Path, monkeypatch: pytest.Mon
 def test_rule_that_is_none_is_one_sentence(clinic: Access, monkeypatch: pytest.MonkeyPatch, rule: str) -> None:
     monkeypatch.setenv("DERMASCAN_OIDC_ADMITS", rule)
 
-    with pytest.raises(AccessError, match=r"^Expected DERMASCAN_OIDC_ADMITS as CLAIM=VALUE, such as groups=dermatology"):
+    with pytest.raises(
+        AccessError, match=r"^Expected DERMASCAN_OIDC_ADMITS as CLAIM=VALUE, such as groups=dermatology"
+    ):
         who(clinic, word())
 
 
 @pytest.mark.parametrize(
-    "claims", [{"sub": ""}, {"sub": None}, {"iss": None}, {"iat": None}, {"iat": "soon"}, {"iss": "two words"}, {"iat": True}, {"iat": 1e300}]
+    "claims",
+    [
+        {"sub": ""},
+        {"sub": None},
+        {"iss": None},
+        {"iat": None},
+        {"iat": "soon"},
+        {"iss": "two words"},
+        {"iat": True},
+        {"iat": 1e300},
+    ],
 )
 def test_word_that_does_not_say_who_or_when_is_none(claims: dict[str, object]) -> None:
-    with pytest.raises(AccessError, match=r"^Expected the provider to say issuer, subject and time \(iss, sub, iat\)\."):
+    with pytest.raises(
+        AccessError, match=r"^Expected the provider to say issuer, subject and time \(iss, sub, iat\)\."
+    ):
         word(**claims)
 
 

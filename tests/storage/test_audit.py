@@ -93,9 +93,13 @@ def test_time_of_another_zone_is_kept_as_utc(database: Database) -> None:
 
 
 def test_entry_goes_with_its_transaction(database: Database) -> None:
-    with pytest.raises(RuntimeError, match="stop"), database.transaction() as session:
-        audit.record(session, actor="ada", action="x", subject="y", now=NOW)
-        raise RuntimeError("stop")
+    def stopped() -> None:
+        with database.transaction() as session:
+            audit.record(session, actor="ada", action="x", subject="y", now=NOW)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        stopped()
 
     fill(database, 1)
     assert verified(database).n_entries == 1
