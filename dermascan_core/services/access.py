@@ -143,6 +143,10 @@ def open_access() -> Access | None:
 
 def make_access() -> Access:
     """Return who may log in here, making an empty database for the first account if need be."""
+    from ..storage.files import make_private_folder
     from .logins import access_at
 
-    return access_at(read_places().database_url)
+    places = read_places()
+    if places.database_file is not None:
+        make_private_folder(places.database_file.parent)
+    return access_at(places.database_url)

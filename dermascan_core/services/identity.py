@@ -15,6 +15,7 @@ from ..storage.accounts import MAX_LOGIN_CHARS, check_login, normalize_login
 
 ADMITS_VARIABLE = "DERMASCAN_OIDC_ADMITS"
 EMAIL_DOMAIN = "email_domain"
+_LAST_TIME_S = 2**36  # in the year 4147: later ones are no times
 _CLOCKS_DIFFER_BY = timedelta(minutes=5)
 
 
@@ -83,8 +84,7 @@ def read_identity(claims: Mapping[str, Any]) -> Identity:
         AccessError: It does not say who, or when.
     """
     issuer, subject, issued_at = claims.get("iss"), claims.get("sub"), claims.get("iat")
-    is_whole = isinstance(issuer, str) and isinstance(subject, str) and isinstance(issued_at, int | float)
-    if not (is_whole and issuer and subject and " " not in str(issuer)):
+    if not (_is_text(issuer) and " " not in str(issuer) and _is_text(subject) and _is_time(issued_at)):
         raise AccessError(
             "Expected the provider to say issuer, subject and time (iss, sub, iat). It left one out. "
             "Ask whoever runs the provider."
@@ -92,10 +92,18 @@ def read_identity(claims: Mapping[str, Any]) -> Identity:
     plain = json.dumps(dict(claims), sort_keys=True, default=str)
     return Identity(
         subject=f"{issuer} {subject}",
-        issued_at=datetime.fromtimestamp(float(issued_at), UTC),  # type: ignore[arg-type]
+        issued_at=datetime.fromtimestamp(float(str(issued_at)), UTC),
         token=f"oidc {plain}",
         claims=dict(claims),
     )
+
+
+def _is_text(said: object) -> bool:
+    return isinstance(said, str) and said != "" and said.isprintable()
+
+
+def _is_time(said: object) -> bool:
+    return isinstance(said, int | float) and not isinstance(said, bool) and 0 < said < _LAST_TIME_S
 
 
 def _is_login(name: str) -> bool:

@@ -87,8 +87,10 @@ def list_accounts(session: Session) -> list[Account]:
 
 def find_account(session: Session, *, login: str | None = None, subject: str | None = None) -> Account | None:
     """Return the account of a normalised login name, or of a provider's subject; None where there is none."""
-    condition = schema.Account.login == login if subject is None else schema.Account.subject == subject
-    row = session.scalar(select(schema.Account).where(condition))
+    if subject is None:
+        row = _find_row(session, login or "")
+    else:
+        row = session.scalar(select(schema.Account).where(schema.Account.subject == subject))
     return None if row is None else _plain(row)
 
 
@@ -199,10 +201,16 @@ def get_account(session: Session, account_id: str) -> Account:
 
 
 def _row(session: Session, login: str) -> schema.Account:
-    row = session.scalar(select(schema.Account).where(schema.Account.login == login))
+    row = _find_row(session, login)
     if row is None:
         raise AccessError(f"There is no account '{login[:80]}'. See: python -m dermascan_core accounts list")
     return row
+
+
+def _find_row(session: Session, login: str) -> schema.Account | None:
+    if not _LOGIN.fullmatch(login):
+        return None  # no database is asked about a half sign or a NUL, which some cannot take
+    return session.scalar(select(schema.Account).where(schema.Account.login == login))
 
 
 def _keep_an_admin(session: Session, leaving: schema.Account) -> None:

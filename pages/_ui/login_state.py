@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dermascan_core.errors import DermaScanError
+from dermascan_core.errors import AccessError, DermaScanError
 from dermascan_core.services.access import open_access
 
 from . import login_token
@@ -33,6 +33,8 @@ def show_login_state() -> None:
     try:
         if (login_token.token_here() or identity_here() is not None) and (access := open_access()) is not None:
             _show_standing(access)
+    except AccessError:
+        st.sidebar.caption("Nobody is logged in. The page *Login* says why.")
     except DermaScanError as error:  # a page for everybody stays open though the records do not answer
         st.sidebar.caption(f"Nobody is logged in. {error}")
     go_on_to_asked_page()

@@ -57,31 +57,30 @@ def show_login(access: Access) -> None:
     """Show how to log in; or, to somebody with a one-time password, how to choose another."""
     from dermascan_core.services.logins import Standing
 
+    said = st.container()  # has its place whether or not anything is said, so that the form stays where it is
     try:
         standing = standing_here(access)
     except AccessError as error:  # the provider knows them, and nobody here does
-        st.warning(as_plain_text(str(error), max_chars=600), icon=":material/person_off:")
+        said.warning(as_plain_text(str(error), max_chars=600), icon=":material/person_off:")
         standing = None
     if isinstance(standing, Standing) and standing.account.one_time_until is not None:
         show_password_form(access, standing)
         return
     if standing is not None and not isinstance(standing, Standing):
-        st.info(
-            _ENDED_WORDS[standing].format(minutes=session_length().total_seconds() / 60), icon=":material/lock_clock:"
-        )
-    st.markdown("Records are for those who have an account here. Nobody needs one to have a spot looked at.")
+        minutes = session_length().total_seconds() / 60
+        said.info(_ENDED_WORDS[standing].format(minutes=minutes), icon=":material/lock_clock:")
+    said.markdown("Records are for those who have an account here. Nobody needs one to have a spot looked at.")
+    if problem := st.session_state.pop(_PROBLEM_KEY, None):
+        said.error(problem)
     _show_login_form(access)
     for name in provider_names():
-        st.button(
-            f"Log in with {name or 'your organisation'}", key=f"provider_{name}", on_click=ask_provider, args=(name,)
-        )
+        label = f"Log in with {as_plain_text(name) or 'your organisation'}"
+        st.button(label, key=f"provider_{name}", on_click=ask_provider, args=(name,))
 
 
 def _show_login_form(access: Access) -> None:
     # A new key after each try: the password of a failed one does not stay in the session.
     number = st.session_state.setdefault(_N_TRIES_KEY, 0)
-    if problem := st.session_state.pop(_PROBLEM_KEY, None):
-        st.error(problem)
     with st.form("login_form"):
         name = st.text_input("Name", max_chars=64, key="login_name", autocomplete="username")
         password = st.text_input(

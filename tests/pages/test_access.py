@@ -15,8 +15,8 @@ from dermascan_core.services.access import LOCAL_USER, Action, Role, User, check
 from dermascan_core.services.logins import Access
 from pages._ui.access import LOGIN_PAGE, PAGE_ROLES
 from tests.attacks import SQL_INJECTIONS, XSS
-from tests.clinic import BROWSER, OTHER_BROWSER, PASSWORD, hash_quickly, staffed
 from tests.pages.reading import seen
+from tests.staff import BROWSER, OTHER_BROWSER, PASSWORD, hash_quickly, staffed
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))

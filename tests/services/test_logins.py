@@ -19,7 +19,7 @@ from dermascan_core.storage.schema import Account as AccountRow
 from dermascan_core.storage.schema import AuditEntry
 from dermascan_core.storage.schema import Login as LoginRow
 from tests.attacks import SQL_INJECTIONS, XSS
-from tests.clinic import (
+from tests.staff import (
     ADDRESS,
     BROWSER,
     NOW,

@@ -15,7 +15,7 @@ from dermascan_core.storage.passwords import (
     make_one_time_password,
     verify_password,
 )
-from tests.clinic import PASSWORD, hash_quickly
+from tests.staff import PASSWORD, hash_quickly
 
 
 def test_hash_is_argon2id_with_the_parameters_of_rfc_9106() -> None:
