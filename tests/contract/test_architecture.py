@@ -19,10 +19,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"base", "imaging", "trust"},
     "reports": {"base", "imaging", "triage"},
     "storage": {"base"},
+    "interop": {"base", "imaging"},
     "evaluation": {"base", "imaging", "model", "trust", "triage"},
     "datasets": {"base", "imaging", "evaluation"},
     "training": {"base", "imaging", "model", "trust", "evaluation", "datasets"},
-    "services": {"base", "imaging", "model", "trust", "triage", "reports", "evaluation", "datasets", "storage"},
+    "services": {"base", "imaging", "model", "trust", "triage", "reports", "evaluation", "datasets", "storage", "interop"},
     "api": {"base", "imaging", "model", "triage", "reports", "services"},
     "cli": {
         *("base", "imaging", "model", "trust", "triage", "reports", "evaluation", "datasets", "training", "services"),
