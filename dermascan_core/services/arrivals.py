@@ -184,5 +184,8 @@ def _told(arrival: Arrival) -> DicomPhoto | None:
         photo = take_in(arrival).dicom
     except DermaScanError:
         return None  # it is refused, with its reason, when it is screened
-    return None if photo is None else DicomPhoto(b"", photo.cells, photo.person, photo.lesion, photo.side, photo.image_type)
-
+    return (
+        None
+        if photo is None
+        else DicomPhoto(b"", photo.cells, photo.person, photo.lesion, photo.side, photo.image_type)
+    )
