@@ -159,7 +159,7 @@ def _check_picture(dataset: Dataset) -> None:
 def _check_compressed(dataset: Dataset, size: tuple[int, int]) -> None:
     """Refuse what no codec here can read, and a stream that would decode to another size than the tags say."""
     from pydicom.encaps import get_frame
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import RLELossless
 
     syntax = dataset.file_meta.TransferSyntaxUID
@@ -185,7 +185,8 @@ def _check_compressed(dataset: Dataset, size: tuple[int, int]) -> None:
 
 def _pixels(dataset: Dataset) -> npt.NDArray[np.uint8]:
     """Return the picture as uint8 RGB (height, width, 3); pydicom turns the colour spaces of JPEG into RGB."""
-    from pydicom.pixels import apply_color_lut, pixel_array
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
 
     pixels = np.asarray(pixel_array(dataset))
     kind = str(dataset.PhotometricInterpretation)

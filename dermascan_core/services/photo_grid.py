@@ -6,7 +6,6 @@ A cell comes from the metadata table, else from the DICOM file, else from the ph
 from __future__ import annotations
 
 import re
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath

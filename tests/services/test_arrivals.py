@@ -179,7 +179,7 @@ def test_folder_that_is_not_there_or_too_full_is_one_sentence(tmp_path: Path) ->
 
     with pytest.raises(DatasetError, match="There is none"):
         from_folder(tmp_path / "nowhere", max_photos=5)
-    with pytest.raises(ArchiveError, match="at most 2 photos at once. Received 3"):
+    with pytest.raises(ArchiveError, match=r"at most 2 photos at once\. Received 3"):
         from_folder(tmp_path, max_photos=2)
 
 
