@@ -19,6 +19,8 @@ DermaScanError
 │   └── QueueClosedError          the program is stopping and takes no more work
 ├── ServeError                the server cannot start as asked: address, port, keys
 ├── RemoteServerError         another machine was to answer, and does not, or has another model
+├── RecordError               what was asked of the records cannot be done: nobody there, or a text too long
+│   └── ConsentError              nothing may be kept of this person: no consent, withdrawn, or past its day
 ├── StorageError              records cannot be read or kept: database, key, disk
 │   └── SealError                 what was sealed cannot be opened: no key, another key, or altered
 └── AccessError               this person may not see or do that: not logged in, another role, too many tries
@@ -121,6 +123,14 @@ class ServeError(DermaScanError):
 
 class RemoteServerError(DermaScanError):
     """Another machine was to answer, and cannot be reached, refuses, or has another model."""
+
+
+class RecordError(DermaScanError):
+    """What was asked of the records cannot be done as asked."""
+
+
+class ConsentError(RecordError):
+    """Nothing may be kept of this person: they did not agree, no longer do, or not for so long."""
 
 
 class StorageError(DermaScanError):

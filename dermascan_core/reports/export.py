@@ -145,6 +145,7 @@ def screening_to_json(screening: Screening, *, with_heat_maps: bool = False) -> 
         "model": screening.model,
         "model_sha256": screening.model_sha256,
         "engine": screening.engine,
+        "threshold": screening.threshold,
         "image_type": screening.image_type.value,
         "metadata": asdict(screening.metadata),
         "answers": asdict(screening.answers),
@@ -191,6 +192,7 @@ def _photo_to_dict(photo: PhotoScreening) -> dict[str, Any]:
             "failures": [_reason_to_dict(reason) for reason in photo.quality.failures],
             "warnings": [_reason_to_dict(reason) for reason in photo.quality.warnings],
         },
+        "gate_scores": {name: float(value) for name, value in photo.gate_scores.items()},
         "crop": None if photo.crop is None else asdict(photo.crop),
         # No class of a refused photo, whatever was computed.
         "prediction": _prediction_to_dict(photo.prediction) if is_shown else None,

@@ -1,4 +1,8 @@
-"""The database: SQLite in a file by default, PostgreSQL by address; opened, brought up to date, and asked in transactions."""
+"""The database: SQLite in a file by default, PostgreSQL by address; opened, brought up to date, and asked in transactions.
+
+One writes at a time, on PostgreSQL too: the audit trail is numbered without a gap, so writers would wait for each other
+anyway, and two that wait in another order would block each other. Readers never wait.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..errors import StorageError
 
 BUSY_TIMEOUT_S = 10.0
+_WRITERS_LOCK = 0x6465726D61  # "derma": the number that PostgreSQL's writers wait for each other with
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -36,6 +42,7 @@ class Database:
         self.url = _checked_url(url)
         self.engine = _engine(self.url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = sessionmaker(_reading(self.engine), expire_on_commit=False, autoflush=False)
 
     @property
     def is_sqlite(self) -> bool:
@@ -49,13 +56,18 @@ class Database:
         Raises:
             StorageError: The database is locked, full, gone, or not up to date.
         """
-        try:
-            with self._sessions.begin() as session:
-                yield session
-        except (OperationalError, DatabaseError) as error:
-            if isinstance(error, OperationalError) or _is_broken(error):
-                raise StorageError(_said_plainly(error)) from error
-            raise
+        with _plain_errors(), self._sessions.begin() as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Give a session that sees one state of the database, waits for no writer, and keeps no change.
+
+        Raises:
+            StorageError: The database is gone, or not up to date.
+        """
+        with _plain_errors(), self._readers() as session:
+            yield session
 
     def upgrade(self) -> tuple[str | None, str]:
         """Bring the tables up to this program's version; keeps what is in them.
@@ -77,7 +89,7 @@ class Database:
 
     def version(self) -> str | None:
         """Return the version of its tables; None where there are none yet."""
-        with self.engine.connect() as connection:
+        with _reading(self.engine).connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
     def close(self) -> None:
@@ -118,7 +130,9 @@ def _checked_url(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True)
+        event.listen(engine, "begin", _wait_for_other_writers)
+        return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_writing)
@@ -135,12 +149,40 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute("PRAGMA secure_delete=ON")  # "delete everything about me" leaves no bytes in free pages
 
 
-def _begin_writing(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _reading(engine: Engine) -> Engine:
+    """Return the same engine, whose transactions read one state and take no lock."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(is_reading=True)
+    return engine.execution_options(is_reading=True, isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _begin_writing(connection: Connection) -> None:
+    is_reading = connection.get_execution_options().get("is_reading", False)
+    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+
+
+def _wait_for_other_writers(connection: Connection) -> None:
+    if not connection.get_execution_options().get("is_reading", False):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Turn what the database says of locks, disks and missing tables into a sentence of what to do."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise StorageError(_BUSY) from error
+    except DatabaseError as error:
+        if isinstance(error, OperationalError) or _is_broken(error):
+            raise StorageError(_said_plainly(error)) from error
+        raise
 
 
 def _is_broken(error: DatabaseError) -> bool:
-    return "malformed" in str(error.orig) or "not a database" in str(error.orig)
+    signs = ("malformed", "not a database", "does not exist", "permission denied")
+    return any(sign in str(error.orig) for sign in signs)
 
 
 def _said_plainly(error: DatabaseError) -> str:
@@ -152,16 +194,19 @@ def _said_plainly(error: DatabaseError) -> str:
     return f"The database could not be reached or written: {str(error.orig).splitlines()[0]}"
 
 
+_BUSY = (
+    f"The database is busy: something else has held it for {BUSY_TIMEOUT_S:.0f} seconds. Nothing was saved. "
+    "Close other programs that use it, then try again."
+)
 _CAUSES = {
-    "locked": (
-        f"The database is busy: something else has held it for {BUSY_TIMEOUT_S:.0f} seconds. Nothing was saved. "
-        "Close other programs that use it, then try again."
-    ),
+    "locked": _BUSY,
+    "lock timeout": _BUSY,
     "disk is full": "The disk is full, so nothing was saved. Free some space, then try again.",
     "readonly": "The database may only be read here, so nothing was saved. Give this program the right to write to its folder.",
     "unable to open": "The database file cannot be opened. Does its folder exist, and may this program write there?",
     "no such table": "The database is not up to date. Run: python -m dermascan_core db upgrade",
     "no such column": "The database is not up to date. Run: python -m dermascan_core db upgrade",
+    "permission denied": "The database's user may not do that. Give it the right to read, write and create tables.",
     "does not exist": "The database or a table of it does not exist. Create it, then run: python -m dermascan_core db upgrade",
     "malformed": "The database file is damaged. Restore the newest backup: python -m dermascan_core db restore --help",
     "not a database": "The file is no database of this program, or it is damaged. Restore a backup: "

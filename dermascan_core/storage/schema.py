@@ -66,6 +66,11 @@ def _id() -> Mapped[str]:
     return mapped_column(String(32), primary_key=True, default=new_id)
 
 
+def _entry() -> Mapped[int]:
+    """The audit entry that recorded this row: what came first is known by it, whatever the clock said."""
+    return mapped_column(index=True)
+
+
 def _link(target: str, *, index: bool = True, nullable: bool = False) -> Mapped[Any]:
     """A row goes with the row that it belongs to: "delete everything about me" deletes one person and leaves nothing."""
     return mapped_column(String(32), ForeignKey(target, ondelete="CASCADE"), index=index, nullable=nullable)
@@ -179,6 +184,7 @@ class Screening(Base):
     predicted: Mapped[str | None] = mapped_column(String(10))  # a HAM10000 code; None when refused
     p_malignant: Mapped[float | None]
     record: Mapped[bytes]  # sealed: the whole answer as JSON
+    audit_number: Mapped[int] = _entry()
 
 
 class ScreenedPhoto(Base):
@@ -211,6 +217,7 @@ class Review(Base):
     final_step: Mapped[str] = mapped_column(String(20))
     reason: Mapped[bytes | None]  # sealed
     confirmed_at: Mapped[datetime] = mapped_column(index=True)
+    audit_number: Mapped[int] = _entry()
 
 
 class Draft(Base):
@@ -232,6 +239,7 @@ class Comment(Base):
     author: Mapped[str] = mapped_column(String(120))
     text: Mapped[bytes]  # sealed
     at: Mapped[datetime]
+    audit_number: Mapped[int] = _entry()
 
 
 class Outcome(Base):
@@ -241,11 +249,12 @@ class Outcome(Base):
     id: Mapped[str] = _id()
     lesion_id: Mapped[str] = _link("lesions.id")
     dx: Mapped[str] = mapped_column(String(20))
-    confirmed_by: Mapped[str] = mapped_column(String(40))  # the archive's words: histopathology, follow-up, ...
+    confirmed_by: Mapped[str] = mapped_column(String(60))  # the archive's words (diagnosis_confirm_type)
     found_at: Mapped[datetime]
     entered_at: Mapped[datetime] = mapped_column(index=True)
     entered_by: Mapped[str] = mapped_column(String(120))
     note: Mapped[bytes | None]  # sealed
+    audit_number: Mapped[int] = _entry()
 
 
 class Batch(Base):
@@ -280,6 +289,13 @@ class BatchItem(Base):
     is_sampled: Mapped[bool] = mapped_column(
         default=False
     )  # drawn by chance from the calm ones, to be read all the same
+
+
+class ImageRemoval(Base):
+    """An image file that nothing needs any more and that is still to be removed, should the program end in between."""
+
+    __tablename__ = "image_removals"
+    image_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
 class AuditEntry(Base):

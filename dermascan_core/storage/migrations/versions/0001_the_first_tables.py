@@ -57,6 +57,11 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_batches_owner"), ["owner"], unique=False)
 
     op.create_table(
+        "image_removals",
+        sa.Column("image_sha256", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("image_sha256", name=op.f("pk_image_removals")),
+    )
+    op.create_table(
         "login_attempts",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -135,10 +140,12 @@ def upgrade() -> None:
         sa.Column("author", sa.String(length=120), nullable=False),
         sa.Column("text", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("audit_number", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["lesion_id"], ["lesions.id"], name=op.f("fk_comments_lesion_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_comments")),
     )
     with op.batch_alter_table("comments", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_comments_audit_number"), ["audit_number"], unique=False)
         batch_op.create_index(batch_op.f("ix_comments_lesion_id"), ["lesion_id"], unique=False)
 
     op.create_table(
@@ -146,15 +153,17 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("lesion_id", sa.String(length=32), nullable=False),
         sa.Column("dx", sa.String(length=20), nullable=False),
-        sa.Column("confirmed_by", sa.String(length=40), nullable=False),
+        sa.Column("confirmed_by", sa.String(length=60), nullable=False),
         sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("entered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("entered_by", sa.String(length=120), nullable=False),
         sa.Column("note", sa.LargeBinary(), nullable=True),
+        sa.Column("audit_number", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["lesion_id"], ["lesions.id"], name=op.f("fk_outcomes_lesion_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outcomes")),
     )
     with op.batch_alter_table("outcomes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outcomes_audit_number"), ["audit_number"], unique=False)
         batch_op.create_index(batch_op.f("ix_outcomes_entered_at"), ["entered_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_outcomes_lesion_id"), ["lesion_id"], unique=False)
 
@@ -194,12 +203,14 @@ def upgrade() -> None:
         sa.Column("predicted", sa.String(length=10), nullable=True),
         sa.Column("p_malignant", sa.Double(), nullable=True),
         sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("audit_number", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["lesion_id"], ["lesions.id"], name=op.f("fk_screenings_lesion_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_screenings")),
     )
     with op.batch_alter_table("screenings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_screenings_audit_number"), ["audit_number"], unique=False)
         batch_op.create_index(batch_op.f("ix_screenings_lesion_id"), ["lesion_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_screenings_next_step"), ["next_step"], unique=False)
         batch_op.create_index(batch_op.f("ix_screenings_replaces_id"), ["replaces_id"], unique=False)
@@ -253,6 +264,7 @@ def upgrade() -> None:
         sa.Column("final_step", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.LargeBinary(), nullable=True),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("audit_number", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["screening_id"], ["screenings.id"], name=op.f("fk_reviews_screening_id"), ondelete="CASCADE"
         ),
@@ -262,6 +274,7 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("reviews", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_reviews_audit_number"), ["audit_number"], unique=False)
         batch_op.create_index(batch_op.f("ix_reviews_confirmed_at"), ["confirmed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_reviews_screening_id"), ["screening_id"], unique=False)
 
@@ -281,3 +294,42 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("screened_photos", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_screened_photos_photo_id"), ["photo_id"], unique=False)
+    for table, columns in _NEVER_CHANGED.items():
+        _forbid(table, f"UPDATE OF {', '.join(columns)}", f"rows of {table} are never changed")
+    _forbid("audit", "UPDATE", "the audit trail is only ever added to")
+    _forbid("audit", "DELETE", "the audit trail is only ever added to")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change("
+            "'the audit trail is only ever added to')"
+        )
+
+
+# What was confirmed once. Sealed columns are left out: a new key seals them anew. A later migration that copies one of
+# these tables (SQLite's way of changing one) must make its triggers again.
+_NEVER_CHANGED = {
+    "screenings": (
+        *("lesion_id", "replaces_id", "screened_at", "model", "model_sha256", "engine", "app_version", "threshold"),
+        *("gate_scores", "image_type", "status", "next_step", "predicted", "p_malignant", "audit_number"),
+    ),
+    "reviews": (
+        *("screening_id", "reviewer", "version", "own_dx", "own_step", "own_at", "decision", "final_dx", "final_step"),
+        *("confirmed_at", "audit_number"),
+    ),
+    "outcomes": ("lesion_id", "dx", "confirmed_by", "found_at", "entered_at", "entered_by", "audit_number"),
+    "comments": ("lesion_id", "author", "at", "audit_number"),
+}
+_REFUSE = (
+    "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$"
+)
+
+
+def _forbid(table: str, change: str, words: str) -> None:
+    name = f"{table}_no_{change.split()[0].lower()}"
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(_REFUSE)
+        action = f"FOR EACH ROW EXECUTE FUNCTION refuse_change('{words}')"
+    else:
+        action = f"BEGIN SELECT RAISE(ABORT, '{words}'); END"
+    op.execute(f"CREATE TRIGGER {name} BEFORE {change} ON {table} {action}")
