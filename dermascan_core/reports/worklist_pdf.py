@@ -135,10 +135,10 @@ def _markup(text: str, *, max_chars: int = _MAX_CELL_CHARS) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text in the signs that the standard fonts have; any other sign as its code, so that nothing is lost unsaid.
+    r"""Return text in the signs that the standard fonts have; any other sign as its code, so that nothing is lost unsaid.
 
     >>> _plain("naïve " + chr(0x4E2D) + chr(10))
-    'naïve \\\\u4e2d '
+    'naïve \\u4e2d '
     """
     return "".join(_sign(char) for char in text)
 
