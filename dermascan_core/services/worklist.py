@@ -50,6 +50,7 @@ class WorklistEntry:
         is_flagged: Drawn by lot from the calm ones, to be read all the same.
         is_read: Whether a clinician's reading of it is in the records.
         thumbnail: Small JPEG; empty where none was made, or where it lies in the image store under ``image_sha256``.
+        screening_id: In the records; empty where none is kept.
     """
 
     key: str
@@ -68,6 +69,7 @@ class WorklistEntry:
     is_read: bool = False
     thumbnail: bytes = b""
     image_sha256: str = ""
+    screening_id: str = ""
 
     @property
     def is_calm(self) -> bool:

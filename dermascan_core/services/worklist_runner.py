@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.orm import Session
 
 from ..domain import Screening
-from ..errors import PhotoError, RecordError, SealError, StorageError
+from ..errors import DermaScanError, PhotoError, RecordError, SealError, StorageError
 from ..model.litert_engine import n_cores
 from ..model.predictor import Predictor
 from ..native_threads import one_thread_each
@@ -40,7 +40,7 @@ from .records import Records, note, remove_images
 from .screeners import in_order
 from .worklist import draw_keys
 
-MAX_VAIN_STARTS = 3
+MAX_VAIN_STARTS = 5
 _LOOK_AGAIN_S = 5.0  # for a batch that another process added, or whose runner ended
 _TRY_AGAIN_S = 15.0  # after a full disk or a busy database
 _AHEAD = 2
@@ -80,7 +80,7 @@ class WorklistRunner:
         records: Where they lie.
         predictor_of: Gives the model of a name, loaded; called on the runner's thread.
         queue: Before the model: people who wait for one answer go first.
-        on_unforeseen: Told of an error that nobody foresaw; its lesion is left out after three times.
+        on_unforeseen: Told of an error that nobody foresaw; its lesion is left out after five times.
         n_workers: Lesions at once; by default one, so that the other cores answer whoever is at a page.
         now: Wall-clock time with zone, for what people read.
         clock: Monotonic seconds, for what is left to wait.
@@ -154,7 +154,7 @@ class WorklistRunner:
         if error is None:
             self._problem = ""
             return 0.0 if future.result() else _LOOK_AGAIN_S
-        if isinstance(error, StorageError):
+        if isinstance(error, DermaScanError):
             self._problem = str(error)
             return _TRY_AGAIN_S
         self._on_unforeseen(error)

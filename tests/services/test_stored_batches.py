@@ -275,7 +275,7 @@ def test_photo_at_which_the_program_ends_again_and_again_is_left_out(records: Re
     wait_until(lambda: items(records, batch_id)[0].state is ItemState.FAILED)
     runner.stop()
 
-    assert (items(records, batch_id)[0].problem or "").startswith("The program ended 3 times while this photo")
+    assert (items(records, batch_id)[0].problem or "").startswith("The program ended 5 times while this photo")
     assert isinstance(told[0], ZeroDivisionError)
 
 
