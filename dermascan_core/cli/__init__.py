@@ -12,6 +12,7 @@ from types import TracebackType
 import typer
 
 from . import (  # noqa: F401  # each registers its commands
+    audit,
     cases,
     compression,
     data,
@@ -22,6 +23,7 @@ from . import (  # noqa: F401  # each registers its commands
     gate,
     models,
     moles,
+    records,
     repeatability,
     screening,
     serving,
@@ -34,7 +36,8 @@ __all__ = ["app", "main"]
 
 # Each registers its commands when it is imported.
 SUBJECTS = (
-    *(cases, data, data_import, evaluation, experiments, gate, models, moles, repeatability, screening, serving),
+    *(audit, cases, data, data_import, evaluation, experiments, gate, models, moles, records, repeatability, screening),
+    serving,
     training,
 )
 

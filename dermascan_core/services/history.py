@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from ..domain import NextStep
-from ..storage import audit, lesions, people, reviews, screenings
+from ..storage import lesions, people, reviews, screenings
 from ..storage.kept import (
     Draft,
     KeptComment,
@@ -137,12 +137,6 @@ def note_view(records: Records, person_id: str, *, actor: str, now: datetime) ->
     with records.database.transaction() as session:
         require_person(session, records.vault, person_id)
         note(session, actor, "records seen", f"person {person_id}", now=now)
-
-
-def verify_trail(records: Records, *, anchor: audit.Anchor | None = None) -> audit.AuditReport:
-    """Walk the whole audit trail; see ``storage.audit.verify``."""
-    with records.database.reading() as session:
-        return audit.verify(session, anchor=anchor)
 
 
 class _OfLesion(Protocol):

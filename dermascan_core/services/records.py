@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import ConsentError, MetadataError, RecordError
 from ..storage import audit, lesions, people
+from ..storage.database import Database
 from ..storage.kept import KeptConsent, KeptLesion, KeptPerson
 from ..storage.opening import Storage, open_storage
 from ..storage.people import PeoplePage
@@ -73,6 +74,33 @@ def open_records(places: Places | None = None) -> Records:
     if is_unfinished:
         remove_images(records)
     return records
+
+
+def upgrade_records(places: Places | None = None) -> tuple[str | None, str]:
+    """Bring the tables up to this program's version; returns the version before (None where there was none) and after.
+
+    Raises:
+        StorageError: The database cannot be reached or written, or is of a newer program.
+    """
+    database = Database((places or read_places()).database_url)
+    try:
+        return database.upgrade()
+    finally:
+        database.close()
+
+
+def open_existing_records(places: Places | None = None) -> Records:
+    """Open records that are there already, and make none.
+
+    Raises:
+        RecordError: There are none yet.
+        StorageError: As ``open_records``.
+    """
+    where = places or read_places()
+    if where.database_file is not None and not where.database_file.is_file():
+        msg = f"There are no records in '{where.folder}' yet. Name their folder with DERMASCAN_RECORDS, or keep some first."
+        raise RecordError(msg)
+    return open_records(where)
 
 
 def add_person(
@@ -216,7 +244,7 @@ def require_person(session: Session, vault: Vault, person: str) -> KeptPerson:
     """
     found = people.find_person(session, vault, person)
     if found is None:
-        msg = "Expected the pseudonym of somebody in the records, such as P-7K3F-2Q. There is nobody of that one. Check it."
+        msg = "Expected the pseudonym of somebody in the records, such as P-7K3F-23. There is nobody of that one. Check it."
         raise RecordError(msg)
     return found
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,11 +128,11 @@ def newest(session: Session) -> Anchor | None:
     return None if row is None else Anchor(row.number, row.sha256)
 
 
-def entries(session: Session, *, subject: str | None = None) -> Iterator[Entry]:
-    """Yield the entries in their order; only those about one subject where one is named."""
+def entries(session: Session, *, subjects: Collection[str] | None = None) -> Iterator[Entry]:
+    """Yield the entries in their order; only those about some subjects where they are named."""
     query = select(*_COLUMNS).order_by(AuditEntry.number).execution_options(yield_per=_ROWS_AT_ONCE)
-    if subject is not None:
-        query = query.where(AuditEntry.subject == subject)
+    if subjects is not None:
+        query = query.where(AuditEntry.subject.in_(subjects))
     for row in session.execute(query):
         yield _plain(row)
 

@@ -7,6 +7,7 @@ anyway, and two that wait in another order would block each other. Readers never
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..errors import StorageError
+from .files import make_private_folder
+from .schema import Base
 
 BUSY_TIMEOUT_S = 10.0
 _WRITERS_LOCK = 0x6465726D61  # "derma": the number that PostgreSQL's writers wait for each other with
+_one_upgrade_at_a_time = threading.Lock()
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -74,27 +78,62 @@ class Database:
 
         Returns:
             The version before (None for an empty database) and after.
+
+        Raises:
+            StorageError: The database cannot be reached or written, is damaged, or was made by a newer program.
         """
         if self.is_sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
+            make_private_folder(Path(self.url.database).parent)
+        # Alembic keeps what it is working on in a global: threads take turns, processes wait for the transaction.
+        with _one_upgrade_at_a_time, _plain_errors():
             before = self.version()
             with self.engine.begin() as connection:
-                config = _alembic_config()
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except (OperationalError, DatabaseError) as error:
-            raise StorageError(_said_plainly(error)) from error
+                bring_up_to_date(connection)
         return before, newest_version()
 
     def version(self) -> str | None:
-        """Return the version of its tables; None where there are none yet."""
-        with _reading(self.engine).connect() as connection:
+        """Return the version of its tables; None where there are none yet.
+
+        Raises:
+            StorageError: The database cannot be reached, or is damaged.
+        """
+        with _plain_errors(), _reading(self.engine).connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
+
+    def wipe_deleted(self) -> None:
+        """Let no bytes of deleted rows lie around: SQLite's log is folded into its file, PostgreSQL's dead rows are freed.
+
+        What others read just then keeps it from doing so; then the next time does.
+
+        Raises:
+            StorageError: The database is gone.
+        """
+        tables = ", ".join(sorted(Base.metadata.tables))
+        statement = "PRAGMA wal_checkpoint(TRUNCATE)" if self.is_sqlite else f"VACUUM {tables}"
+        with _plain_errors(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(statement)
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def bring_up_to_date(connection: Connection) -> None:
+    """Make the newest tables, in the transaction that this connection is in.
+
+    Raises:
+        StorageError: They were made by a newer program.
+    """
+    present = MigrationContext.configure(connection).get_current_revision()
+    config = _alembic_config()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if present is not None and present not in known:
+        raise StorageError(
+            f"The database was made by a newer program: its tables have version {present}, and this program knows versions "
+            f"up to {newest_version()}. Update the program, or restore a backup of its own version."
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def newest_version() -> str:
@@ -157,14 +196,22 @@ def _reading(engine: Engine) -> Engine:
 
 
 def _begin_writing(connection: Connection) -> None:
-    is_reading = connection.get_execution_options().get("is_reading", False)
-    connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
+    if not _is_outside_transactions(connection):
+        connection.exec_driver_sql("BEGIN" if _is_reading(connection) else "BEGIN IMMEDIATE")
 
 
 def _wait_for_other_writers(connection: Connection) -> None:
-    if not connection.get_execution_options().get("is_reading", False):
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
+    if not (_is_reading(connection) or _is_outside_transactions(connection)):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
+
+
+def _is_reading(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("is_reading"))
+
+
+def _is_outside_transactions(connection: Connection) -> bool:
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
 @contextmanager
@@ -202,6 +249,7 @@ _CAUSES = {
     "locked": _BUSY,
     "lock timeout": _BUSY,
     "disk is full": "The disk is full, so nothing was saved. Free some space, then try again.",
+    "disk i/o error": "The disk failed or is full, so nothing was saved. Free some space and check the disk, then try again.",
     "readonly": "The database may only be read here, so nothing was saved. Give this program the right to write to its folder.",
     "unable to open": "The database file cannot be opened. Does its folder exist, and may this program write there?",
     "no such table": "The database is not up to date. Run: python -m dermascan_core db upgrade",

@@ -14,7 +14,7 @@ class KeptPerson:
 
     Attributes:
         id: 32 hex digits.
-        pseudonym: What people call them by: ``P-7K3F2Q``.
+        pseudonym: What people call them by: ``P-7K3F-23``.
         name: Where one was given; None otherwise.
         birth_year, sex: Where known.
         created_at, created_by: When and by whom they were added.

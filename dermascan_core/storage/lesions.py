@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from .kept import KeptLesion, KeptPhoto
-from .schema import BatchItem, ImageRemoval, Lesion, Photo, new_id
+from .schema import BatchItem, ImageRemoval, Lesion, Photo, is_id, new_id
 from .vault import Vault
 
 _AT_ONCE = 500  # SQLite takes some thousands of values in one statement, PostgreSQL 65,535
@@ -52,7 +52,7 @@ def add_lesions(
 
 def find_lesion(session: Session, vault: Vault, lesion_id: str) -> KeptLesion | None:
     """Return a lesion by its id; None where there is none."""
-    row = session.get(Lesion, lesion_id)
+    row = session.get(Lesion, lesion_id) if is_id(lesion_id) else None
     return None if row is None else _lesion(row, vault)
 
 
@@ -97,6 +97,11 @@ def photos_of(session: Session, vault: Vault, lesion_ids: Sequence[str]) -> tupl
     """Return the photos of some lesions, the first added first."""
     query = select(Photo).where(Photo.lesion_id.in_(lesion_ids)).order_by(Photo.added_at, Photo.id)
     return tuple(_photo(row, vault) for row in session.scalars(query))
+
+
+def count_photos(session: Session, lesion_ids: Sequence[str]) -> int:
+    """Return how many photos some lesions have."""
+    return session.scalar(select(func.count()).where(Photo.lesion_id.in_(lesion_ids))) or 0
 
 
 def images_of_person(session: Session, person_id: str) -> tuple[str, ...]:

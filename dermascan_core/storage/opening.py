@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import StorageError
 from .database import Database
 from .files import make_private_folder
 from .images import ImageStore, holds_photos
@@ -36,8 +37,12 @@ def open_storage(places: Places) -> Storage:
     """
     make_private_folder(places.folder)
     database = Database(places.database_url)
-    database.upgrade()
-    with database.transaction() as session:
-        sample = any_sealed(session)
-    vault = open_vault(places, sample=sample, holds_images=holds_photos(places.images))
+    try:
+        database.upgrade()
+        with database.reading() as session:
+            sample = any_sealed(session)
+        vault = open_vault(places, sample=sample, holds_images=holds_photos(places.images))
+    except StorageError:
+        database.close()
+        raise
     return Storage(places, database, vault, ImageStore(places.images, vault))

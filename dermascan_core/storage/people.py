@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, delete, exists, false, func, select
 from sqlalchemy.orm import Session
 
 from .kept import KeptConsent, KeptPerson
-from .schema import Consent, Person, new_id
+from .schema import Consent, Person, is_id, new_id
 from .vault import Vault
 
 # None of these is taken for another. They are 31, a prime: so the last one tells every mistyped sign and every two swapped.
@@ -37,15 +37,15 @@ class NewConsent:
 
 
 def new_pseudonym() -> str:
-    """Return a random pseudonym such as ``P-7K3F-2Q``; its last sign checks the others."""
+    """Return a random pseudonym such as ``P-7K3F-23``; its last sign checks the others."""
     return _written("".join(secrets.choice(_SIGNS) for _ in range(_N_CHOSEN)))
 
 
 def read_pseudonym(text: str) -> str | None:
     """Return a typed pseudonym as it is written here; None where it is none, or one sign is wrong or two are swapped.
 
-    >>> read_pseudonym("p 7k3f2u"), read_pseudonym("P-7K3F-2Q")
-    ('P-7K3F-2U', None)
+    >>> read_pseudonym("p 7k3f23"), read_pseudonym("P-7K3F-24")
+    ('P-7K3F-23', None)
     """
     signs = text.upper().replace("-", "").replace(" ", "")
     signs = signs[1:] if len(signs) == _N_CHOSEN + 2 and signs[0] == "P" else signs
@@ -140,8 +140,8 @@ def _consent_values(consent: NewConsent) -> dict[str, object]:
 
 def find_person(session: Session, vault: Vault, person: str) -> KeptPerson | None:
     """Return somebody by id or pseudonym, as typed; None where there is nobody."""
-    query = select(Person).where(or_(Person.id == person, Person.pseudonym == (read_pseudonym(person) or "")))
-    row = session.scalar(query)
+    wanted = Person.id == person if is_id(person) else Person.pseudonym == (read_pseudonym(person) or "")
+    row = session.scalar(select(Person).where(wanted))
     return None if row is None else _person(row, vault)
 
 
@@ -152,18 +152,26 @@ def list_people(
 
     Args:
         session, vault: To read and to open names with.
-        search: A part of the pseudonym, as typed; no sign has a special meaning. Empty finds everybody.
+        search: A part of the pseudonym, as typed, with or without its hyphens. Empty finds everybody.
         is_demo: Only made-up people, or only others; None for all.
         offset, limit: Which part of the list.
     """
     query = select(Person)
     if search.strip():
-        query = query.where(Person.pseudonym.contains(search.strip().upper(), autoescape=True))
+        query = query.where(pseudonym_holds(search))
     if is_demo is not None:
         query = query.where(Person.is_demo == is_demo)
     n_people = session.scalar(select(func.count()).select_from(query.subquery())) or 0
     rows = session.scalars(query.order_by(Person.created_at.desc(), Person.pseudonym).offset(offset).limit(limit))
     return PeoplePage(tuple(_person(row, vault) for row in rows), n_people)
+
+
+def pseudonym_holds(search: str) -> ColumnElement[bool]:
+    """Return the condition that a pseudonym holds what was typed, with or without its hyphens."""
+    signs = search.upper().replace("-", "").replace(" ", "")
+    if not signs or not signs.isascii() or not signs.isalnum():
+        return false()  # no pseudonym holds anything else, and some texts no database takes
+    return func.replace(Person.pseudonym, "-", "").contains(signs, autoescape=True)
 
 
 def remove_person(session: Session, person_id: str) -> None:
@@ -209,6 +217,13 @@ def people_without_consent(session: Session, *, now: datetime) -> tuple[str, ...
     """Return the ids of those whose consents are all withdrawn or past their day."""
     in_force = exists().where(Consent.person_id == Person.id, Consent.withdrawn_at.is_(None), Consent.keep_until > now)
     return tuple(session.scalars(select(Person.id).where(~in_force).order_by(Person.id)))
+
+
+def kept_until(session: Session, person_ids: Sequence[str], *, now: datetime) -> dict[str, datetime]:
+    """Return person id -> the last day of their consents in force; nothing for who has none."""
+    query = select(Consent.person_id, func.max(Consent.keep_until)).group_by(Consent.person_id)
+    standing = query.where(Consent.person_id.in_(person_ids), Consent.withdrawn_at.is_(None), Consent.keep_until > now)
+    return {person_id: day for person_id, day in session.execute(standing)}  # noqa: C416  # rows are no pairs to dict()
 
 
 def _person(row: Person, vault: Vault) -> KeptPerson:

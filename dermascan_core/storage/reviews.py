@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, aliased
 
 from .kept import Draft, KeptComment, KeptOutcome, KeptReview, NewReview
-from .schema import Comment, Outcome, Review, new_id
+from .schema import Comment, Outcome, Review, is_id, new_id
 from .schema import Draft as DraftRow
 from .vault import Vault
 
@@ -76,7 +76,7 @@ def save_draft(
 
 def find_draft(session: Session, vault: Vault, *, screening_id: str, reviewer: str) -> Draft | None:
     """Return a reviewer's draft; None where there is none."""
-    row = session.get(DraftRow, (screening_id, reviewer))
+    row = session.get(DraftRow, (screening_id, reviewer)) if is_id(screening_id) else None
     return None if row is None else _draft(row, vault)
 
 

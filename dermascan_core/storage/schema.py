@@ -62,6 +62,11 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
+def is_id(text: str) -> bool:
+    """Whether a text, perhaps out of an address, can be the id of a row; some texts no database takes."""
+    return len(text) == 32 and set(text) <= set("0123456789abcdef")
+
+
 def _id() -> Mapped[str]:
     return mapped_column(String(32), primary_key=True, default=new_id)
 

@@ -11,7 +11,8 @@ from sqlalchemy import case, exists, func, select
 from sqlalchemy.orm import Session, aliased, defer
 
 from .kept import KeptScreening, NewScreening, ScreenedPhoto
-from .schema import Lesion, Person, Review, Screening
+from .people import pseudonym_holds
+from .schema import Lesion, Person, Review, Screening, is_id
 from .schema import ScreenedPhoto as ScreenedPhotoRow
 from .vault import Vault
 
@@ -66,7 +67,7 @@ def save_screening(session: Session, vault: Vault, screening: NewScreening, *, a
 
 def find_screening(session: Session, vault: Vault, screening_id: str) -> KeptScreening | None:
     """Return a screening by its id; None where there is none."""
-    row = session.get(Screening, screening_id)
+    row = session.get(Screening, screening_id) if is_id(screening_id) else None
     return None if row is None else _screening(row, vault, _photos_of(session, [row.id])[row.id])
 
 
@@ -114,7 +115,7 @@ def list_screenings(
     if not_read_by is not None:
         query = query.where(~exists().where(Review.screening_id == Screening.id, Review.reviewer == not_read_by))
     if search.strip():
-        query = query.where(Person.pseudonym.contains(search.strip().upper(), autoescape=True))
+        query = query.where(pseudonym_holds(search))
     if is_demo is not None:
         query = query.where(Person.is_demo == is_demo)
     n_screenings = session.scalar(select(func.count()).select_from(query.subquery())) or 0
@@ -139,9 +140,15 @@ def _listed(row: Screening, person_id: str, pseudonym: str, n_reviews: int) -> L
     )
 
 
-def person_of_screening(session: Session, screening_id: str) -> str | None:
-    """Return the id of the person that a screening is of; None where there is no such screening."""
-    return session.scalar(select(Lesion.person_id).join(Screening).where(Screening.id == screening_id))
+def lesion_of_screening(session: Session, screening_id: str) -> str | None:
+    """Return the id of the lesion that a screening is of; None where there is no such screening."""
+    query = select(Screening.lesion_id).where(Screening.id == screening_id)
+    return session.scalar(query) if is_id(screening_id) else None
+
+
+def count_screenings(session: Session, lesion_ids: Sequence[str]) -> int:
+    """Return how many screenings some lesions have."""
+    return session.scalar(select(func.count()).where(Screening.lesion_id.in_(lesion_ids))) or 0
 
 
 def _photos_of(session: Session, screening_ids: Sequence[str]) -> dict[str, tuple[ScreenedPhoto, ...]]:

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from dermascan_core.errors import ConsentError, RecordError, StorageError
-from dermascan_core.services.history import lesion_history, person_history, verify_trail
+from dermascan_core.services.audit_trail import verify_trail
+from dermascan_core.services.history import lesion_history, person_history
 from dermascan_core.services.keeping import keep_screening
 from dermascan_core.services.records import Records, add_lesion, give_consent, withdraw_consent
 from tests.clinic import CONSENT, NOW, answered, somebody
