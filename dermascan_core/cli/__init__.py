@@ -12,6 +12,7 @@ from types import TracebackType
 import typer
 
 from . import (  # noqa: F401  # each registers its commands
+    accounts,
     audit,
     cases,
     compression,
@@ -36,8 +37,22 @@ __all__ = ["app", "main"]
 
 # Each registers its commands when it is imported.
 SUBJECTS = (
-    *(audit, cases, data, data_import, evaluation, experiments, gate, models, moles, records, repeatability, screening),
-    serving,
+    *(
+        accounts,
+        audit,
+        cases,
+        data,
+        data_import,
+        evaluation,
+        experiments,
+        gate,
+        models,
+        moles,
+        records,
+        repeatability,
+        screening,
+        serving,
+    ),
     training,
 )
 

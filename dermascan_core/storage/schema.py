@@ -89,6 +89,7 @@ class Account(Base):
     login: Mapped[str] = mapped_column(String(120), unique=True)
     role: Mapped[str] = mapped_column(String(20))
     password_hash: Mapped[str | None]  # argon2id; None where a provider alone lets them in
+    one_time_until: Mapped[datetime | None]  # set where the password must be changed at its first use, and until when
     subject: Mapped[str | None] = mapped_column(String(255), unique=True)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
@@ -114,6 +115,7 @@ class Login(Base):
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None] = mapped_column(String(20))  # logged_out, idle, too_long, clock, replaced, stolen
 
 
 class Person(Base):

@@ -17,6 +17,7 @@ from dermascan_core.services import failure_log
 from dermascan_core.triage.wording import DISCLAIMER, Voice
 
 from .case import current_case, keep_case
+from .login_state import show_login_state
 from .model import guard_cached_model, start_loading
 
 VOICE_KEY = "voice"
@@ -57,7 +58,8 @@ class Width(StrEnum):
 def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     """Open a page: every page calls this first, because a deep link may run the page without the map.
 
-    Shows the title and the disclaimer, asks for the voice in the sidebar, and starts to load the model.
+    Shows the title and the disclaimer, asks for the voice in the sidebar, says there who is logged in, and starts to load
+    the model.
 
     Returns:
         The voice chosen, kept in the address (``?voice=clinician``) across pages.
@@ -70,6 +72,7 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     guard_cached_model()
     start_loading()
     voice = _choose_voice(title)
+    show_login_state()
     keep_case(current_case())  # the way to another page drops the address' query, and with it the case
     return voice
 
