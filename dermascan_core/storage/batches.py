@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import CursorResult, Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -366,9 +367,7 @@ def listed_items(session: Session, vault: Vault, batch_id: str) -> tuple[ListedI
     )
 
 
-def _listed_query(
-    batch_id: str,
-) -> Select[tuple[BatchItem, str, str, str | None, float | None, float | None, str, bool, str]]:
+def _listed_query(batch_id: str) -> Select[*tuple[Any, ...]]:
     is_read = exists().where(Review.screening_id == BatchItem.screening_id)
     return (
         select(

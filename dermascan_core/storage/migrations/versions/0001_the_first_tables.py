@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("model", sa.String(length=80), nullable=False),
         sa.Column("image_type", sa.String(length=20), nullable=False),
         sa.Column("n_photos", sa.Integer(), nullable=False),
-        sa.Column("share_to_read", sa.Float(), nullable=False),
+        sa.Column("share_to_read", sa.Double(), nullable=False),
         sa.Column("n_open_at_start", sa.Integer(), nullable=True),
         sa.Column("n_vain_starts", sa.Integer(), nullable=False),
         sa.Column("audit_number", sa.Integer(), nullable=False),
