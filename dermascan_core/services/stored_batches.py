@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 from ..domain import ImageType
 from ..errors import AccessError, ArchiveError, PhotoError, RecordError
 from ..storage import batches, lesions, people
-from ..storage.batches import BatchState, KeptBatch, NewItem
+from ..storage.batches import BatchState as BatchState
+from ..storage.batches import KeptBatch as KeptBatch
+from ..storage.batches import NewItem
 from ..storage.kept import KeptPerson
 from .arrivals import Arrival, take_in
 from .batch_rows import row_to_json

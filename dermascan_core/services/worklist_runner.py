@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,13 +40,14 @@ from .records import Records, note, remove_images
 from .screeners import in_order
 from .worklist import draw_keys
 
-MAX_VAIN_STARTS = 5
+MAX_VAIN = 5
 _LOOK_AGAIN_S = 5.0  # for a batch that another process added, or whose runner ended
 _TRY_AGAIN_S = 15.0  # after a full disk or a busy database
+_BEGIN_AGAIN_S = 1.0  # after an error that nobody foresaw
 _AHEAD = 2
 _TIDY_EVERY = 25  # lesions; the files as they came are removed so often
 _VAIN = (
-    f"The program ended {MAX_VAIN_STARTS} times while this photo was looked at, so it was left out. "
+    f"The program ended {MAX_VAIN} times while this photo was looked at, so it was left out. "
     "It was not assessed: that is no reassurance."
 )
 
@@ -57,6 +58,10 @@ class _Group:
 
     items: tuple[WaitingItem, ...]
     rows: tuple[BatchRow, ...]
+
+    @property
+    def n_vain(self) -> int:
+        return max(item.n_vain for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +163,7 @@ class WorklistRunner:
             self._problem = str(error)
             return _TRY_AGAIN_S
         self._on_unforeseen(error)
-        return 1.0
+        return _BEGIN_AGAIN_S
 
     def _run_next(self) -> bool:
         """Return whether there was a batch to work on."""
@@ -180,14 +185,17 @@ class WorklistRunner:
 
     def _run(self, batch: KeptBatch) -> None:
         predictor = QueuedPredictor(self._predictor_of(batch.model), self._queue)
-        with self._records.database.transaction() as session:
-            n_vain = batches.note_start(session, batch)
         with self._records.database.reading() as session:
-            groups = list(_groups(batches.waiting_items(session, self._records.vault, batch.id)))
-        if n_vain >= MAX_VAIN_STARTS and groups:
-            self._fail(batch, groups.pop(0), _VAIN)
+            groups = _groups(batches.waiting_items(session, self._records.vault, batch.id))
+        hopeless = [group for group in groups if group.n_vain >= MAX_VAIN]
+        for group in hopeless:
+            self._fail(batch, group, _VAIN)
+        left = [group for group in groups if group not in hopeless]
+        if left:
+            with self._records.database.transaction() as session:
+                batches.note_start(session, batch, [item.id for item in left[0].items])
         try:
-            self._screen(batch, groups, predictor)
+            self._screen(batch, left, predictor)
             if not self._is_stopping.is_set():
                 self._finish(batch)
         except _Left:
@@ -265,12 +273,15 @@ class WorklistRunner:
             note(session, batch.owner, "list done", f"list {batch.id}", now=self._now(), to_read=len(drawn))
 
 
-def _groups(items: Sequence[WaitingItem]) -> Iterator[_Group]:
+def _groups(items: Sequence[WaitingItem]) -> list[_Group]:
+    """Return the lesions in the order to work on them: one at which a process ended comes after all others."""
     rows = [(item, row_from_json(item.row)) for item in items]
     rows.sort(key=lambda pair: (pair[1].group, pair[0].position))
+    groups = []
     for _, pairs in groupby(rows, key=lambda pair: pair[1].group):
         found = list(pairs)
-        yield _Group(tuple(item for item, _ in found), tuple(row for _, row in found))
+        groups.append(_Group(tuple(item for item, _ in found), tuple(row for _, row in found)))
+    return sorted(groups, key=lambda group: group.n_vain)
 
 
 def _plan(group: _Group) -> LesionPlan:

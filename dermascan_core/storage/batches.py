@@ -61,7 +61,7 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class WaitingItem:
-    """One photo that is to be screened; ``row`` as in ``NewItem``."""
+    """One photo that is to be screened; ``row`` as in ``NewItem``, ``n_vain`` as of the table."""
 
     id: str
     lesion_id: str
@@ -69,6 +69,7 @@ class WaitingItem:
     file_name: str
     image_sha256: str
     row: str
+    n_vain: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class KeptBatch:
         is_demo: Made up.
         n_photos: All that are on it; removed ones count too.
         n_open, n_failed, n_removed: Of these: not looked at yet; not answered; taken off the list.
-        n_vain_starts, n_open_at_start: How often in a row a process ended at it without one photo less.
+        n_open_at_start: How many were open when a process last began with it; None where it left in good order.
     """
 
     id: str
@@ -102,7 +103,6 @@ class KeptBatch:
     n_open: int
     n_failed: int
     n_removed: int
-    n_vain_starts: int
     n_open_at_start: int | None
 
 
@@ -167,7 +167,6 @@ def add_batch(
         n_photos=len(added),
         share_to_read=share_to_read,
         n_open_at_start=None,
-        n_vain_starts=0,
         audit_number=audit_number,
         is_demo=is_demo,
     )
@@ -192,6 +191,7 @@ def _item(batch_id: str, position: int, item: NewItem, vault: Vault) -> BatchIte
         problem=item.problem,
         screening_id=None,
         is_sampled=False,
+        n_vain=0,
         removed_at=None,
     )
 
@@ -242,7 +242,6 @@ def _batch(row: Batch, vault: Vault, counts: Mapping[str, int]) -> KeptBatch:
         n_open=counts.get(ItemState.WAITING.value, 0),
         n_failed=counts.get(ItemState.FAILED.value, 0),
         n_removed=counts.get("removed", 0),
-        n_vain_starts=row.n_vain_starts,
         n_open_at_start=row.n_open_at_start,
     )
 
@@ -255,18 +254,16 @@ def move(session: Session, batch_id: str, *, to: BatchState, of: Collection[Batc
     return _n_rows(found) == 1
 
 
-def note_start(session: Session, batch: KeptBatch) -> int:
-    """Note that a process begins with a batch; returns how many in a row ended without one photo less."""
-    n_vain = batch.n_vain_starts + 1 if batch.n_open == batch.n_open_at_start else 0
-    session.execute(
-        update(Batch).where(Batch.id == batch.id).values(n_open_at_start=batch.n_open, n_vain_starts=n_vain)
-    )
-    return n_vain
+def note_start(session: Session, batch: KeptBatch, first: Sequence[str]) -> None:
+    """Note that a process begins with these photos; where the last one ended without one photo less, blame them."""
+    if batch.n_open == batch.n_open_at_start:
+        session.execute(update(BatchItem).where(BatchItem.id.in_(first)).values(n_vain=BatchItem.n_vain + 1))
+    session.execute(update(Batch).where(Batch.id == batch.id).values(n_open_at_start=batch.n_open))
 
 
 def forget_start(session: Session, batch_id: str) -> None:
-    """Note that a process left a batch in good order: its next start is not in vain."""
-    session.execute(update(Batch).where(Batch.id == batch_id).values(n_open_at_start=None, n_vain_starts=0))
+    """Note that a process left a batch in good order: nothing is to blame."""
+    session.execute(update(Batch).where(Batch.id == batch_id).values(n_open_at_start=None))
 
 
 def waiting_items(session: Session, vault: Vault, batch_id: str) -> tuple[WaitingItem, ...]:
@@ -274,7 +271,13 @@ def waiting_items(session: Session, vault: Vault, batch_id: str) -> tuple[Waitin
     query = select(BatchItem).where(BatchItem.batch_id == batch_id, BatchItem.state == ItemState.WAITING.value)
     return tuple(
         WaitingItem(
-            row.id, row.lesion_id, row.position, vault.open(row.file_name), row.image_sha256, vault.open(row.row)
+            id=row.id,
+            lesion_id=row.lesion_id,
+            position=row.position,
+            file_name=vault.open(row.file_name),
+            image_sha256=row.image_sha256,
+            row=vault.open(row.row),
+            n_vain=row.n_vain,
         )
         for row in session.scalars(query.order_by(BatchItem.position))
         if row.image_sha256 is not None

@@ -278,7 +278,6 @@ class Batch(Base):
     n_photos: Mapped[int]
     share_to_read: Mapped[float]  # of the calm ones, drawn by lot when it is done
     n_open_at_start: Mapped[int | None]  # photos left when a process last began with it
-    n_vain_starts: Mapped[int] = mapped_column(default=0)  # processes in a row that ended without one photo less
     audit_number: Mapped[int] = _entry()
     is_demo: Mapped[bool] = mapped_column(default=False, index=True)
 
@@ -299,6 +298,9 @@ class BatchItem(Base):
     problem: Mapped[str | None]
     screening_id: Mapped[str | None] = _link("screenings.id", nullable=True)
     is_sampled: Mapped[bool] = mapped_column(default=False)  # drawn by lot from the calm ones, to be read all the same
+    n_vain: Mapped[int] = mapped_column(
+        default=0
+    )  # how often a process ended while it came first, and nothing was done
     removed_at: Mapped[datetime | None]  # taken off the list; what was kept of the lesion stays
 
 

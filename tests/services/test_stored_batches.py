@@ -26,7 +26,7 @@ from dermascan_core.services.stored_batches import (
 from dermascan_core.storage import audit, people
 from dermascan_core.storage.batches import BatchState, ItemState, listed_items
 from dermascan_core.storage.schema import BatchItem, Consent, Lesion, Person, Photo, Screening
-from tests.clinic import NOW, somebody
+from tests.clinic import NOW, photo_file, somebody
 from tests.fakes import FakePredictor
 from tests.services.batch_records import ORDER, added, arrivals_of, plans_of, runner_of, wait_until, worked_off
 
@@ -262,19 +262,27 @@ def test_consent_that_was_taken_back_meanwhile_leaves_the_photo_out(records: Rec
     assert list(records.images.all()) == []
 
 
-def test_photo_at_which_the_program_ends_again_and_again_is_left_out(records: Records) -> None:
-    batch_id = added(records, ["a.jpg", "b.jpg"])
+def test_photo_at_which_the_program_ends_again_and_again_is_left_out_and_the_others_come_first(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["dark.jpg", "b.jpg"]
+    arrivals = [*arrivals_of(names[:1], data=photo_file(20)), *arrivals_of(names[1:], data=photo_file(70))]
+    batch_id = add_batch(records, plans_of(names), arrivals, order=ORDER, actor="ada", now=NOW)
 
     class Dies(FakePredictor):
         def predict(self, squares, *args, **options):
-            raise ZeroDivisionError  # stands for whatever ends it: the same photo comes first every time
+            if squares[0, 80, 80, 1] < 45:
+                raise ZeroDivisionError  # stands for whatever ends a process
+            return super().predict(squares, *args, **options)
 
+    monkeypatch.setattr("dermascan_core.services.worklist_runner._BEGIN_AGAIN_S", 0.01)
     told: list[BaseException] = []
     runner = runner_of(records, Dies(), on_unforeseen=told.append)
     runner.start()
-    wait_until(lambda: items(records, batch_id)[0].state is ItemState.FAILED)
+    wait_until(lambda: find_batch(records, batch_id).state is BatchState.DONE)
     runner.stop()
 
+    assert [item.state for item in items(records, batch_id)] == [ItemState.FAILED, ItemState.DONE]
     assert (items(records, batch_id)[0].problem or "").startswith("The program ended 5 times while this photo")
     assert isinstance(told[0], ZeroDivisionError)
 

@@ -52,7 +52,6 @@ def upgrade() -> None:
         sa.Column("n_photos", sa.Integer(), nullable=False),
         sa.Column("share_to_read", sa.Double(), nullable=False),
         sa.Column("n_open_at_start", sa.Integer(), nullable=True),
-        sa.Column("n_vain_starts", sa.Integer(), nullable=False),
         sa.Column("audit_number", sa.Integer(), nullable=False),
         sa.Column("is_demo", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
@@ -236,6 +235,7 @@ def upgrade() -> None:
         sa.Column("problem", sa.String(), nullable=True),
         sa.Column("screening_id", sa.String(length=32), nullable=True),
         sa.Column("is_sampled", sa.Boolean(), nullable=False),
+        sa.Column("n_vain", sa.Integer(), nullable=False),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_batch_items_batch_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
