@@ -8,6 +8,7 @@ DermaScanError
 │   └── AnimatedPhotoError        several frames where one photo is expected
 ├── MetadataError             an answer or a CSV cell that cannot be true (age 300, unknown site)
 ├── TableError                a CSV that cannot be read or lacks a column
+├── ArchiveError              a zip file, or an upload of many photos, that cannot be used
 ├── DatasetError              a data set that is missing, empty, or leaks between its splits
 ├── TrainingError             a training run that cannot go on: it diverged, or its recipe contradicts itself
 ├── WeightsError              weights missing, altered, or at odds with their manifest
@@ -70,6 +71,10 @@ class MetadataError(DermaScanError):
 
 class TableError(DermaScanError):
     """A CSV table cannot be read, or lacks a required column."""
+
+
+class ArchiveError(DermaScanError):
+    """A zip file or an upload of many photos cannot be used: damaged, locked, or more than is taken at once."""
 
 
 class DatasetError(DermaScanError):

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -49,6 +49,11 @@ class NewPhoto:
     width_px: int
     height_px: int
 
+    @property
+    def sha256(self) -> str:
+        """What it lies under in the image store."""
+        return hashlib.sha256(self.data).hexdigest()
+
 
 def new_photo(name: str, data: bytes) -> NewPhoto:
     """Make a photo ready to be kept: nothing of EXIF, GPS or any other tag is left in it.
@@ -73,6 +78,7 @@ def keep_screening(
     actor: str,
     now: datetime,
     replaces_id: str | None = None,
+    also: Callable[[Session, KeptScreening], None] = lambda session, kept: None,
 ) -> KeptScreening:
     """Keep a screening and its photos; kept already, nothing changes.
 
@@ -83,6 +89,7 @@ def keep_screening(
         lesion_id: What was looked at.
         actor, now: Who keeps it, and when.
         replaces_id: A kept screening of this lesion that was answered anew, with another square or answer.
+        also: Done in the same transaction: both are kept, or neither; what it raises keeps nothing.
 
     Raises:
         ConsentError: The person does not, or no longer, agree that anything is kept.
@@ -101,11 +108,12 @@ def keep_screening(
         require_consent(session, records.vault, _person_of(session, records, lesion_id), now=now)
         new = _new_screening(screening, photos, lesion_id=lesion_id, replaces_id=replaces_id)
         kept = screenings.find_screening(session, records.vault, new.id)
-        if kept is not None:
-            return kept
-        _check_replaced(session, records, new)
-        _put_images(records, photos, only_missing=True)  # one may have been removed meanwhile, with another person
-        return _keep(session, records, new, screening, photos, actor=actor, now=now)
+        if kept is None:
+            _check_replaced(session, records, new)
+            _put_images(records, photos, only_missing=True)  # one may have been removed meanwhile, with another person
+            kept = _keep(session, records, new, screening, photos, actor=actor, now=now)
+        also(session, kept)
+        return kept
 
 
 def keep_again(
@@ -241,4 +249,4 @@ def _id_of(record: str, photos: Sequence[NewPhoto | None], lesion_id: str) -> st
 
 
 def _sha256(photo: NewPhoto) -> str:
-    return hashlib.sha256(photo.data).hexdigest()
+    return photo.sha256

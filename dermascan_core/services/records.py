@@ -24,13 +24,19 @@ Records = Storage  # what every function about records takes first
 
 LOCAL = "local"  # who acts where nobody has to log in
 CONSENT_VERSION = "1"
+CLINIC_BASIS = "clinic-1"  # said once for a whole list of photos, by whoever adds it
 CONSENT_TEXTS = {
     "1": (
         "I agree that my photos, my answers and what was found are kept here until the day named, to compare my skin over "
         "time and to be read by the clinicians who work with this program. I may take this back at any time: then nothing "
         "new is kept and everything is deleted. I may ask for a copy, and for deletion, at any time. Nothing is sent "
         "anywhere. If I also agreed to training, confirmed cases may be used, without my name, to make the model better."
-    )
+    ),
+    CLINIC_BASIS: (
+        "The clinic states for everybody on this list: they agreed, or another lawful ground allows it, that their photos, "
+        "the answers and what was found are kept here until the day named and read by the clinicians who work with this "
+        "program. They were told that they may ask for a copy, and for deletion, at any time. Nothing is sent anywhere."
+    ),
 }
 KEEP_DAYS = 365
 MAX_NAME_CHARACTERS = 200
@@ -101,6 +107,12 @@ def open_existing_records(places: Places | None = None) -> Records:
         msg = f"There are no records in '{where.folder}' yet. Name their folder with DERMASCAN_RECORDS, or keep some first."
         raise RecordError(msg)
     return open_records(where)
+
+
+def records_address() -> str:
+    """Return what tells one set of records from another: database and folder, by the environment; it may hold a password."""
+    places = read_places()
+    return f"{places.database_url} {places.folder}"
 
 
 def add_person(
@@ -294,13 +306,22 @@ def note(session: Session, actor: str, action: str, subject: str, *, now: dateti
     return audit.record(session, actor=actor, action=action, subject=subject, detail=detail, now=now).number
 
 
-def _keep_consent(session: Session, person_id: str, consent: ConsentGiven, *, actor: str, now: datetime) -> KeptConsent:
+def check_consent(consent: ConsentGiven, *, now: datetime) -> None:
+    """Refuse a consent that nothing can be kept under.
+
+    Raises:
+        ConsentError: It ends before it begins, or names a text that there is not.
+    """
     if consent.keep_until <= now:
         msg = f"Expected a day in the future until which records are kept. Received {consent.keep_until:%Y-%m-%d}."
         raise ConsentError(msg)
     if consent.text_version not in CONSENT_TEXTS:
         msg = f"Expected a consent to one of the texts {', '.join(CONSENT_TEXTS)}. Received {consent.text_version!r}."
         raise ConsentError(msg)
+
+
+def _keep_consent(session: Session, person_id: str, consent: ConsentGiven, *, actor: str, now: datetime) -> KeptConsent:
+    check_consent(consent, now=now)
     kept = people.add_consent(
         session,
         person_id=person_id,

@@ -31,6 +31,25 @@ def add_lesion(
     return _lesion(row, vault)
 
 
+def add_lesions(
+    session: Session, vault: Vault, lesions: Sequence[tuple[str, str | None, str | None]], *, now: datetime
+) -> tuple[str, ...]:
+    """Add many at once, each as (person's id, label, site); returns their ids in order."""
+    rows = [
+        Lesion(
+            id=new_id(),
+            person_id=person_id,
+            label=None if label is None else vault.seal(label),
+            anatom_site=site,
+            created_at=now,
+        )
+        for person_id, label, site in lesions
+    ]
+    session.add_all(rows)
+    session.flush()
+    return tuple(row.id for row in rows)
+
+
 def find_lesion(session: Session, vault: Vault, lesion_id: str) -> KeptLesion | None:
     """Return a lesion by its id; None where there is none."""
     row = session.get(Lesion, lesion_id) if is_id(lesion_id) else None
@@ -86,9 +105,11 @@ def count_photos(session: Session, lesion_ids: Sequence[str]) -> int:
 
 
 def images_of_person(session: Session, person_id: str) -> tuple[str, ...]:
-    """Return the SHA-256 of every image that somebody's photos are kept as."""
-    query = select(Photo.image_sha256).distinct().join(Lesion).where(Lesion.person_id == person_id)
-    return tuple(session.scalars(query.order_by(Photo.image_sha256)))
+    """Return the SHA-256 of every image that somebody's photos are kept as, or that waits in a batch."""
+    kept = select(Photo.image_sha256).join(Lesion).where(Lesion.person_id == person_id)
+    waiting = select(BatchItem.image_sha256).join(Lesion).where(Lesion.person_id == person_id)
+    found = {*session.scalars(kept), *session.scalars(waiting)}
+    return tuple(sorted(sha256 for sha256 in found if sha256 is not None))
 
 
 def needed_images(session: Session, among: Iterable[str] | None = None) -> set[str]:

@@ -27,6 +27,15 @@ class PeoplePage:
     n_people: int
 
 
+@dataclass(frozen=True, slots=True)
+class NewConsent:
+    """What somebody agreed to, about to be kept."""
+
+    text_version: str
+    keep_until: datetime
+    allows_training: bool
+
+
 def new_pseudonym() -> str:
     """Return a random pseudonym such as ``P-7K3F-23``; its last sign checks the others."""
     return _written("".join(secrets.choice(_SIGNS) for _ in range(_N_CHOSEN)))
@@ -80,6 +89,53 @@ def add_person(
     session.add(row)
     session.flush()
     return _person(row, vault)
+
+
+def add_people(
+    session: Session,
+    vault: Vault,
+    names: Sequence[str | None],
+    *,
+    consent: NewConsent,
+    sexes: Sequence[str | None],
+    is_demo: bool,
+    created_by: str,
+    now: datetime,
+) -> tuple[str, ...]:
+    """Add many at once, each with the same consent; returns their ids in order. Thousands take about a second."""
+    taken = set(session.scalars(select(Person.pseudonym)))
+    rows = []
+    for name, sex in zip(names, sexes, strict=True):
+        while (pseudonym := new_pseudonym()) in taken:
+            continue
+        taken.add(pseudonym)
+        sealed = None if name is None else vault.seal(name)
+        rows.append(
+            Person(
+                id=new_id(),
+                pseudonym=pseudonym,
+                name=sealed,
+                birth_year=None,
+                sex=sex,
+                created_at=now,
+                created_by=created_by,
+                is_demo=is_demo,
+            )
+        )
+    session.add_all(rows)
+    session.flush()
+    session.add_all(Consent(id=new_id(), person_id=row.id, given_at=now, **_consent_values(consent)) for row in rows)
+    session.flush()
+    return tuple(row.id for row in rows)
+
+
+def _consent_values(consent: NewConsent) -> dict[str, object]:
+    return {
+        "text_version": consent.text_version,
+        "keep_until": consent.keep_until,
+        "allows_training": consent.allows_training,
+        "withdrawn_at": None,
+    }
 
 
 def find_person(session: Session, vault: Vault, person: str) -> KeptPerson | None:

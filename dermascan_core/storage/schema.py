@@ -265,7 +265,7 @@ class Outcome(Base):
 
 
 class Batch(Base):
-    """Many photos screened in the background. ``state``: waiting, running, paused, done, stopped."""
+    """Many photos screened in the background. ``state``: waiting, paused, done, stopped."""
 
     __tablename__ = "batches"
     id: Mapped[str] = _id()
@@ -276,6 +276,9 @@ class Batch(Base):
     model: Mapped[str] = mapped_column(String(80))
     image_type: Mapped[str] = mapped_column(String(20))
     n_photos: Mapped[int]
+    share_to_read: Mapped[float]  # of the calm ones, drawn by lot when it is done
+    n_open_at_start: Mapped[int | None]  # photos left when a process last began with it
+    audit_number: Mapped[int] = _entry()
     is_demo: Mapped[bool] = mapped_column(default=False, index=True)
 
 
@@ -286,6 +289,7 @@ class BatchItem(Base):
     __table_args__ = (Index(None, "batch_id", "position", unique=True),)
     id: Mapped[str] = _id()
     batch_id: Mapped[str] = _link("batches.id", index=False)
+    lesion_id: Mapped[str] = _link("lesions.id")
     position: Mapped[int]
     file_name: Mapped[bytes]  # sealed
     image_sha256: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -293,9 +297,11 @@ class BatchItem(Base):
     state: Mapped[str] = mapped_column(String(20), default="waiting")
     problem: Mapped[str | None]
     screening_id: Mapped[str | None] = _link("screenings.id", nullable=True)
-    is_sampled: Mapped[bool] = mapped_column(
-        default=False
-    )  # drawn by chance from the calm ones, to be read all the same
+    is_sampled: Mapped[bool] = mapped_column(default=False)  # drawn by lot from the calm ones, to be read all the same
+    n_vain: Mapped[int] = mapped_column(
+        default=0
+    )  # how often a process ended while it came first, and nothing was done
+    removed_at: Mapped[datetime | None]  # taken off the list; what was kept of the lesion stays
 
 
 class ImageRemoval(Base):

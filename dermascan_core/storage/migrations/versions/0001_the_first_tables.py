@@ -50,10 +50,14 @@ def upgrade() -> None:
         sa.Column("model", sa.String(length=80), nullable=False),
         sa.Column("image_type", sa.String(length=20), nullable=False),
         sa.Column("n_photos", sa.Integer(), nullable=False),
+        sa.Column("share_to_read", sa.Double(), nullable=False),
+        sa.Column("n_open_at_start", sa.Integer(), nullable=True),
+        sa.Column("audit_number", sa.Integer(), nullable=False),
         sa.Column("is_demo", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
     )
     with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_batches_audit_number"), ["audit_number"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_is_demo"), ["is_demo"], unique=False)
         batch_op.create_index(batch_op.f("ix_batches_owner"), ["owner"], unique=False)
 
@@ -222,6 +226,7 @@ def upgrade() -> None:
         "batch_items",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("batch_id", sa.String(length=32), nullable=False),
+        sa.Column("lesion_id", sa.String(length=32), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("file_name", sa.LargeBinary(), nullable=False),
         sa.Column("image_sha256", sa.String(length=64), nullable=True),
@@ -230,7 +235,12 @@ def upgrade() -> None:
         sa.Column("problem", sa.String(), nullable=True),
         sa.Column("screening_id", sa.String(length=32), nullable=True),
         sa.Column("is_sampled", sa.Boolean(), nullable=False),
+        sa.Column("n_vain", sa.Integer(), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_batch_items_batch_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["lesion_id"], ["lesions.id"], name=op.f("fk_batch_items_lesion_id"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(
             ["screening_id"], ["screenings.id"], name=op.f("fk_batch_items_screening_id"), ondelete="CASCADE"
         ),
@@ -239,6 +249,7 @@ def upgrade() -> None:
     with op.batch_alter_table("batch_items", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_batch_items_batch_id_position"), ["batch_id", "position"], unique=True)
         batch_op.create_index(batch_op.f("ix_batch_items_image_sha256"), ["image_sha256"], unique=False)
+        batch_op.create_index(batch_op.f("ix_batch_items_lesion_id"), ["lesion_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_batch_items_screening_id"), ["screening_id"], unique=False)
 
     op.create_table(
