@@ -109,12 +109,6 @@ def open_existing_records(places: Places | None = None) -> Records:
     return open_records(where)
 
 
-def records_address() -> str:
-    """Return what tells one set of records from another: database and folder, by the environment; it may hold a password."""
-    places = read_places()
-    return f"{places.database_url} {places.folder}"
-
-
 def add_person(
     records: Records,
     consent: ConsentGiven,
