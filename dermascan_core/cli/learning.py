@@ -1,15 +1,90 @@
-"""Commands about learning from verified cases: data fingerprint, challenger."""
+"""Commands about learning from verified cases: records training-set and errors, data fingerprint, challenger."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .common import app, count, example, stages
+from .common import app, count, example, records_app, stages
 from .data import data_app
 from .training import log_to_terminal, read_recipe
+
+ConfirmedByOption = Annotated[
+    list[str] | None,
+    typer.Option("--confirmed-by", metavar="WORDS", help="A way of confirming that counts; default: histopathology."),
+]
+
+
+@records_app.command("training-set", epilog=example("records training-set --out verified --site-id clinic-a"))
+def training_set(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder: the data set.")],
+    site_id: Annotated[str, typer.Option("--site-id", metavar="NAME", help="How this clinic is called.")] = "",
+    confirmed_by: ConfirmedByOption = None,
+    hold_out: Annotated[
+        float,
+        typer.Option(
+            "--hold-out", min=0.0, max=0.5, help="Share of people for DIR-frozen, to judge by and never learn from."
+        ),
+    ] = 0.0,
+) -> None:
+    """Write the verified cases of people who agreed to training as a data set, parted by person; names are hashes."""
+    from ..services.records import LOCAL, open_existing_records
+    from ..services.training_set import export_training_set
+
+    with stages() as show:
+        done = export_training_set(
+            open_existing_records(),
+            out,
+            actor=LOCAL,
+            now=datetime.now(UTC),
+            site_id=site_id,
+            verified_by=_ways(confirmed_by),
+            hold_out=hold_out,
+            on_progress=show,
+        )
+    people = "person" if done.n_people == 1 else "people"
+    typer.echo(
+        f"{count(done.n_photos, 'photo')} of {count(done.n_lesions, 'lesion')} of {done.n_people} {people} in '{out}'."
+    )
+    if done.n_held_out:
+        typer.echo(f"Of these, {count(done.n_held_out, 'photo')} in '{out}-frozen': name it now with data fingerprint.")
+    left_out = {
+        "without consent to training": done.n_without_consent,
+        "of a finding that no class holds": done.n_without_class,
+    }
+    for why, n in left_out.items():
+        if n:
+            typer.echo(f"Left out: {count(n, 'verified lesion')} {why}.", err=True)
+
+
+@records_app.command("errors", epilog=example("records errors --out errors.csv --site-id clinic-a"))
+def errors(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The CSV file to write.")],
+    site_id: Annotated[str, typer.Option("--site-id", metavar="NAME", help="How this clinic is called.")] = "",
+    confirmed_by: ConfirmedByOption = None,
+) -> None:
+    """Write every miss and false alarm of the model and the clinicians against verified outcomes as CSV."""
+    from ..evaluation.files import write_file
+    from ..services.outcome_statistics import error_log_csv
+    from ..services.records import open_existing_records
+
+    text = error_log_csv(open_existing_records(), site_id=site_id, verified_by=_ways(confirmed_by))
+    write_file(out, text.encode())
+    typer.echo(f"{count(text.count(chr(10)) - 1, 'line')} in '{out}'.")
+
+
+def _ways(confirmed_by: list[str] | None) -> tuple[str, ...]:
+    from ..services.outcome_statistics import VERIFIED_BY
+    from ..services.readings import CONFIRM_TYPES
+
+    if unknown := [way for way in confirmed_by or [] if way not in CONFIRM_TYPES]:
+        raise typer.BadParameter(
+            f"Expected one of: {'; '.join(CONFIRM_TYPES)}. Received '{unknown[0]}'.", param_hint="--confirmed-by"
+        )
+    return tuple(confirmed_by or VERIFIED_BY)
 
 
 @data_app.command("fingerprint", epilog=example("data fingerprint frozen"))
