@@ -87,8 +87,6 @@ def open_at(context: BrowserContext, address: str, page: str) -> Page:
 
 def add_photos(tab: Page, photos: list[Path]) -> None:
     """The list of the day goes into the records."""
-    tab.get_by_text("In the records", exact=False).first.click()
-    wait_until_still(tab)
     tab.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(photos)
     tab.get_by_text("A dermatoscope", exact=False).first.click()
     tab.get_by_label("Name of the list").fill("Monday")
