@@ -213,7 +213,7 @@ def _begin_writing(connection: Connection) -> None:
 
 def _wait_for_other_writers(connection: Connection) -> None:
     if not (_is_reading(connection) or _is_outside_transactions(connection)):
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
 
 
@@ -260,7 +260,7 @@ _CAUSES = {
     "locked": _BUSY,
     "lock timeout": _BUSY,
     "disk is full": "The disk is full, so nothing was saved. Free some space, then try again.",
-    "disk i/o error": "The disk could not be written: it fails, or a file may not grow any more. Nothing was saved. Check the disk.",
+    "disk i/o error": "The disk failed or is full, so nothing was saved. Free some space and check the disk, then try again.",
     "readonly": "The database may only be read here, so nothing was saved. Give this program the right to write to its folder.",
     "unable to open": "The database file cannot be opened. Does its folder exist, and may this program write there?",
     "no such table": "The database is not up to date. Run: python -m dermascan_core db upgrade",

@@ -235,7 +235,9 @@ def _replace_rows(source: Connection, target: Connection) -> None:
     # Rows are deleted, not tables dropped or emptied: readers go on seeing their one state, and nobody waits in a circle.
     tables = list(reversed(Base.metadata.sorted_tables))
     for table in tables:
-        target.exec_driver_sql(f"ALTER TABLE {table.name} DISABLE TRIGGER USER")  # the audit trail is only ever added to
+        target.exec_driver_sql(
+            f"ALTER TABLE {table.name} DISABLE TRIGGER USER"
+        )  # the audit trail is only ever added to
     for table in tables:
         target.execute(delete(table))
     copy_rows(source, target)
