@@ -96,7 +96,8 @@ $(VENV)/train.stamp: requirements-train.txt $(VENV)/run.stamp
 	$(PIP) install --quiet -r requirements-train.txt
 	@touch $@
 
-$(VENV)/test.stamp: requirements-dev.txt requirements-train.txt requirements-engines.txt requirements-cluster.txt $(VENV)/run.stamp
+$(VENV)/test.stamp: requirements-dev.txt requirements-train.txt requirements-engines.txt requirements-cluster.txt requirements-postgres.txt \
+  $(VENV)/run.stamp
 	$(PIP) install --quiet -r requirements-dev.txt
 	-@$(PY) -m compileall -qq -j 0 $(VENV)/lib
 	@touch $@

@@ -13,6 +13,8 @@ if sys.version_info[:2] not in SUPPORTED_PYTHONS:
     )
     st.stop()
 
+from pages._ui.access import visibility  # noqa: E402  what an older Python could not import waits until it was told
+
 page = st.navigation(
     {
         "Check": [
@@ -24,6 +26,38 @@ page = st.navigation(
             st.Page("pages/know_your_skin.py", title="Know your skin", icon=":material/visibility:"),
             st.Page("pages/performance.py", title="Model performance", icon=":material/monitoring:"),
             st.Page("pages/about.py", title="About", icon=":material/info:"),
+        ],
+        "Clinic": [
+            st.Page(
+                "pages/review.py",
+                title="Review",
+                icon=":material/rate_review:",
+                visibility=visibility("review"),
+            ),
+            st.Page(
+                "pages/case_history.py",
+                title="Case history",
+                icon=":material/history:",
+                visibility=visibility("case_history"),
+            ),
+            st.Page(
+                "pages/outcomes.py",
+                title="Against biopsy",
+                icon=":material/biotech:",
+                visibility=visibility("outcomes"),
+            ),
+            st.Page(
+                "pages/accounts.py",
+                title="Accounts",
+                icon=":material/group:",
+                visibility=visibility("accounts"),
+            ),
+            st.Page(
+                "pages/login.py",
+                title="Login",
+                icon=":material/lock_person:",
+                visibility=visibility("login"),
+            ),
         ],
     }
 )

@@ -254,6 +254,8 @@ class PhotoScreening:
         heat_maps_plus_plus: As ``heat_maps``, by Grad-CAM++.
         metadata_effects: Field of the metadata that the model was told -> how much higher it makes the share of cancer or
             pre-cancer than the same answer without it, in [-1, 1]; empty unless heat maps were asked for.
+        gate_scores: Name of ``trust.gate.GateScores`` -> how far the photo was from what the network knows, and the limits
+            that held; empty where it did not come so far, or the model has no gate.
     """
 
     name: str
@@ -272,6 +274,7 @@ class PhotoScreening:
     artefacts: ArtefactCheck | None = None
     heat_maps_plus_plus: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
     metadata_effects: Mapping[str, float] = field(default_factory=dict)
+    gate_scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +324,7 @@ class Screening:
         screened_at: ISO 8601 time with zone.
         calm_rate: How often the model's calm answers were wrong in its shipped test; None where none ships.
         phone_test: What was measured of the model on phone photos; None where it did not learn from any.
+        threshold: Of ``p_malignant``, as it held for photos of this type; None where unknown.
     """
 
     photos: tuple[PhotoScreening, ...]
@@ -337,3 +341,4 @@ class Screening:
     screened_at: str
     calm_rate: CalmRate | None = None
     phone_test: PhoneTest | None = None
+    threshold: float | None = None

@@ -8,6 +8,7 @@ DermaScanError
 │   └── AnimatedPhotoError        several frames where one photo is expected
 ├── MetadataError             an answer or a CSV cell that cannot be true (age 300, unknown site)
 ├── TableError                a CSV that cannot be read or lacks a column
+├── ArchiveError              a zip file, or an upload of many photos, that cannot be used
 ├── DatasetError              a data set that is missing, empty, or leaks between its splits
 ├── TrainingError             a training run that cannot go on: it diverged, or its recipe contradicts itself
 ├── WeightsError              weights missing, altered, or at odds with their manifest
@@ -17,7 +18,12 @@ DermaScanError
 ├── QueueFullError            too many wait already; carries how long until there is room
 │   └── QueueClosedError          the program is stopping and takes no more work
 ├── ServeError                the server cannot start as asked: address, port, keys
-└── RemoteServerError         another machine was to answer, and does not, or has another model
+├── RemoteServerError         another machine was to answer, and does not, or has another model
+├── RecordError               what was asked of the records cannot be done: nobody there, or a text too long
+│   └── ConsentError              nothing may be kept of this person: no consent, withdrawn, or past its day
+├── StorageError              records cannot be read or kept: database, key, disk
+│   └── SealError                 what was sealed cannot be opened: no key, another key, or altered
+└── AccessError               this person may not see or do that: not logged in, another role, too many tries
 
 Programming mistakes stay ValueError or TypeError.
 """
@@ -67,6 +73,10 @@ class TableError(DermaScanError):
     """A CSV table cannot be read, or lacks a required column."""
 
 
+class ArchiveError(DermaScanError):
+    """A zip file or an upload of many photos cannot be used: damaged, locked, or more than is taken at once."""
+
+
 class DatasetError(DermaScanError):
     """A data set is missing, empty, or leaks between its splits."""
 
@@ -113,3 +123,23 @@ class ServeError(DermaScanError):
 
 class RemoteServerError(DermaScanError):
     """Another machine was to answer, and cannot be reached, refuses, or has another model."""
+
+
+class RecordError(DermaScanError):
+    """What was asked of the records cannot be done as asked."""
+
+
+class ConsentError(RecordError):
+    """Nothing may be kept of this person: they did not agree, no longer do, or not for so long."""
+
+
+class StorageError(DermaScanError):
+    """Records cannot be read or kept: the database, its key or the disk stands in the way."""
+
+
+class SealError(StorageError):
+    """What was sealed cannot be opened: the key is missing or another one, or the bytes were altered."""
+
+
+class AccessError(DermaScanError):
+    """Somebody asked for what they may not see or do."""

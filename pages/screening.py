@@ -16,6 +16,7 @@ from pages._ui import case as cases
 from pages._ui import explain, form, photos, result
 from pages._ui.case import Case
 from pages._ui.frame import failures_told, link_page, page_frame, scroll_to_top
+from pages._ui.keeping import offer_keeping
 from pages._ui.model import choose_model, get_predictor, shipped_evaluation
 from pages._ui.turns import wait_for_turn
 
@@ -191,6 +192,7 @@ def _show_result(case: Case, voice: Voice) -> None:
         told = form.describe_form(screening.metadata, screening.answers)
         st.markdown("\n".join(f"- {line}" for line in told) or "Nothing.")
     result.offer_downloads(screening)
+    offer_keeping(case)
     with st.container(horizontal=True):
         if st.button("Change photos or answers", key="change", icon=":material/edit:"):
             case.is_editing = True

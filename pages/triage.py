@@ -1,85 +1,193 @@
-"""Triage: many photos at once, one a lesion, ranked by who should be looked at first."""
+"""Triage: many photos at once, ranked by who should be looked at first, for this visit or in the clinic's records."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
-from dermascan_core.domain import ImageType, PhoneTest
-from dermascan_core.errors import DermaScanError, TableError
-from dermascan_core.imaging.decode import MAX_SIZE_BYTES
-from dermascan_core.services.batch import BatchItem, MetadataTable, rank_for_triage, read_metadata_table, screen_each
-from dermascan_core.services.worklist import SAMPLE_METADATA_CSV, WorklistRow, worklist_csv, worklist_rows
-from dermascan_core.tables import photo_key
-from dermascan_core.triage.frequencies import LOW_ANSWERS_MISS
-from dermascan_core.triage.wording import BARS_CAPTION, Voice, calm_rate_words, class_name, phone_words, step_title
+from dermascan_core.domain import ImageType
+from dermascan_core.errors import DermaScanError
+from dermascan_core.model.manifest import Manifest
+from dermascan_core.services.access import Action, User, may, records_exist
+from dermascan_core.services.lesion_batch import screen_lesions
+from dermascan_core.services.performance import calm_rate
+from dermascan_core.services.worklist import WorklistEntry, draw_to_read, entry_of, photo_records, rank
+from dermascan_core.triage.reading_order import DEFAULT_SHARE_TO_READ
+from dermascan_core.triage.wording import Voice, phone_words
+from pages._ui.access import current_user
 from pages._ui.frame import Width, as_plain_text, failures_told, page_frame
 from pages._ui.model import choose_model, get_predictor
-from pages._ui.photos import PHOTO_TYPES, ask_image_type
 from pages._ui.turns import wait_for_turn
+from pages._ui.worklist_downloads import offer_downloads
+from pages._ui.worklist_intake import (
+    Prepared,
+    ask_grid,
+    forget_photos,
+    offer_sample_table,
+    show_unused,
+    take_photos_in,
+)
+from pages._ui.worklist_table import WorklistView
 
-_BATCH_KEY = "triage_items"
+_LIST_KEY = "triage_visit_list"
+_UNDO_KEY = "triage_visit_undo"
 _MAX_PHOTOS = 200
+_WHERE = {"visit": "This visit (nothing is stored)", "records": "The clinic's records"}
 
 
 def show_page() -> None:
     voice = page_frame("Triage: many photos, most urgent first", width=Width.TABLE)
     st.markdown(
-        "One photo a lesion. The order comes from the photos and the table alone: nobody was asked about warning signs "
-        "beyond what the table says, so a calm row calms nobody."
+        "The order comes from the photos and the table alone: nobody was asked about warning signs beyond what the table "
+        "says, so a calm row calms nobody. Photos of one lesion are judged together where names or table say so."
     )
-    uploads = st.file_uploader(
-        f"Photos (at most {_MAX_PHOTOS})",
-        type=list(PHOTO_TYPES),
-        accept_multiple_files=True,
-        max_upload_size=MAX_SIZE_BYTES // 2**20,
-        key="triage_photos",
-    )
-    table_file = st.file_uploader(
-        "Metadata table (CSV, optional): image, age, sex, localization", type=["csv", "txt", "tsv"], key="triage_table"
-    )
-    image_type = ask_image_type(key="triage_image_type_choice")
-    model_name = choose_model(voice, key="triage_model")
-    if st.button("Rank these photos", type="primary", key="rank", icon=":material/sort:"):
-        st.session_state.pop(_BATCH_KEY, None)  # an old list under a new failure would be taken for the new one
-        _rank([(upload.name, upload.getvalue()) for upload in uploads], table_file, image_type, model_name)
-    batch: _Batch | None = st.session_state.get(_BATCH_KEY)
-    if batch is None:
-        _show_empty_state()
-    elif uploads and _names(uploads) != batch.uploads:
-        st.info("The photos above changed since the last ranking. Rank them again.", icon=":material/sort:")
-        _offer_deletion()
+    user = _clinic_user(voice)
+    if user is not None and _ask_where() == "records":
+        from pages._ui.worklist_stored import show_stored_lists
+
+        show_stored_lists(user, voice)
     else:
-        _show_worklist(batch, voice)
-        _offer_deletion()
+        _show_visit(voice)
+
+
+def _clinic_user(voice: Voice) -> User | None:
+    """Return who may keep lists in the records; None for everybody else, who is shown nothing of them."""
+    if voice is not Voice.CLINICIAN:
+        return None
+    user = current_user()
+    return user if may(user.role, Action.RUN_BATCHES) else None
+
+
+def _ask_where() -> str:
+    default = "records" if records_exist() else "visit"
+    chosen = st.segmented_control(
+        "Where the list lives",
+        list(_WHERE),
+        format_func=_WHERE.__getitem__,
+        default=default,
+        required=True,
+        key="triage_where",
+    )
+    return str(chosen)
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """A ranking and what it was made from.
+class _VisitList:
+    """A ranking of this visit and what it was made from.
 
     Attributes:
-        items: Most urgent first.
-        uploads: Name and size of each photo, as uploaded.
-        image_type: What took the photos.
-        unused_rows: Keys of table rows without a photo.
-        codes: The model's classes, for the table to download.
-        phone_test: What was measured of it on phone photos.
+        ranked: Most urgent first.
+        records: Key of an entry -> what each of its photos' line says.
+        prepared: What was screened.
+        manifest: Of the model.
+        made_by: Model, engine, weights and program, in words.
     """
 
-    items: Sequence[BatchItem]
-    uploads: tuple[tuple[str, int], ...]
-    image_type: ImageType
-    unused_rows: Sequence[str]
-    codes: tuple[str, ...]
-    phone_test: PhoneTest | None
+    ranked: tuple[WorklistEntry, ...]
+    records: Mapping[str, Sequence[Mapping[str, Any]]]
+    prepared: Prepared
+    manifest: Manifest
+    made_by: str
 
 
-def _names(uploads: Sequence[Any]) -> tuple[tuple[str, int], ...]:
-    return tuple((upload.name, upload.size) for upload in uploads)
+def _show_visit(voice: Voice) -> None:
+    intake, refusal = take_photos_in(max_photos=_MAX_PHOTOS)
+    if refusal:
+        st.error(refusal)
+    prepared = ask_grid(intake)
+    model_name = choose_model(voice, key="triage_model")
+    if st.button("Rank these photos", type="primary", key="rank", icon=":material/sort:"):
+        st.session_state.pop(_LIST_KEY, None)  # an old list under a new failure would be taken for the new one
+        _rank(prepared, model_name)
+    found: _VisitList | None = st.session_state.get(_LIST_KEY)
+    if found is None:
+        _show_empty_state()
+    elif intake is not None and intake.source != found.prepared.source:
+        st.info("The photos above changed since the last ranking. Rank them again.", icon=":material/sort:")
+        _offer_deletion()
+    else:
+        _show_list(found, voice)
+        _offer_deletion()
+
+
+def _rank(prepared: Prepared | None, model_name: str) -> None:
+    if prepared is None:
+        st.error("Add photos and say what took them, then rank them.")
+        return
+    try:
+        entries, records, made_by = _screen_all(prepared, model_name)
+    except DermaScanError as error:
+        st.error(str(error))
+        return
+    drawn = draw_to_read(entries, share=DEFAULT_SHARE_TO_READ, chance=random.SystemRandom())
+    manifest = get_predictor(model_name).manifest
+    st.session_state[_LIST_KEY] = _VisitList(tuple(rank(drawn)), records, prepared, manifest, made_by)
+    st.session_state.pop(_UNDO_KEY, None)
+
+
+def _screen_all(
+    prepared: Prepared, model_name: str
+) -> tuple[list[WorklistEntry], dict[str, list[dict[str, Any]]], str]:
+    bar = st.progress(0.0, text="Getting the model ready")
+    entries: list[WorklistEntry] = []
+    records: dict[str, list[dict[str, Any]]] = {}
+    made_by = ""
+    predictor = get_predictor(model_name)
+    n_lesions = len(prepared.plans)
+    with wait_for_turn(lambda words: bar.progress(0.0, text=words)):
+        for index, screened in enumerate(screen_lesions(prepared.plans, prepared.photos, predictor=predictor)):
+            key = str(index)
+            entries.append(entry_of(screened, key=key))
+            records[key] = photo_records(screened.screening, predictor.manifest.codes)
+            one = screened.screening
+            made_by = (
+                f"Model {one.model}, engine {one.engine}, weights {one.model_sha256[:12]}, program {one.app_version}"
+            )
+            bar.progress(len(entries) / n_lesions, text=f"{len(entries)} of {n_lesions} lesions")
+    bar.empty()
+    return entries, records, made_by
+
+
+def _show_list(found: _VisitList, voice: Voice) -> None:
+    st.header("Who to look at first")
+    if found.prepared.image_type is ImageType.CLINICAL:
+        st.warning(phone_words(found.manifest.phone_test), icon=":material/smartphone:")
+    show_unused(found.prepared.problems, found.prepared.unused)
+    _offer_undo()
+    view = WorklistView(key="visit", voice=voice, picture_of=lambda entry: entry.thumbnail, on_take_off=_take_off)
+    view.show(found.ranked, rate=calm_rate(found.manifest))
+    offer_downloads(
+        found.ranked,
+        key="download_worklist",
+        manifest=found.manifest,
+        made_by=found.made_by,
+        records_of=lambda: found.records,
+        picture_of=lambda entry: entry.thumbnail,
+    )
+    st.caption(as_plain_text(found.made_by, max_chars=200))
+
+
+def _take_off(entry: WorklistEntry) -> None:
+    found: _VisitList = st.session_state[_LIST_KEY]
+    st.session_state[_UNDO_KEY] = (found, entry.names[0])
+    left = tuple(one for one in found.ranked if one.key != entry.key)
+    st.session_state[_LIST_KEY] = replace(found, ranked=left)
+
+
+def _offer_undo() -> None:
+    if _UNDO_KEY not in st.session_state:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{as_plain_text(st.session_state[_UNDO_KEY][1])} was taken off the list.")
+        st.button("Undo", key="undo_take_off", icon=":material/undo:", on_click=_undo)
+
+
+def _undo() -> None:
+    st.session_state[_LIST_KEY], _ = st.session_state.pop(_UNDO_KEY)
 
 
 def _offer_deletion() -> None:
@@ -87,127 +195,9 @@ def _offer_deletion() -> None:
 
 
 def _delete_list() -> None:
-    st.session_state.pop(_BATCH_KEY, None)
-
-
-def _rank(
-    pictures: Sequence[tuple[str, bytes]], table_file: object, image_type: ImageType | None, model_name: str
-) -> None:
-    if not pictures or image_type is None:
-        st.error("Add photos and say what took them, then rank them.")
-        return
-    if len(pictures) > _MAX_PHOTOS:
-        st.error(
-            f"Expected at most {_MAX_PHOTOS} photos on this page. Received {len(pictures)}. Rank them in parts, or use "
-            "the command line: python -m dermascan_core screen FOLDER --out result.csv"
-        )
-        return
-    try:
-        metadata = _read_table(table_file)
-    except TableError as error:
-        st.error(str(error))
-        return
-    try:
-        items = _screen_all(pictures, metadata, image_type, model_name)
-    except DermaScanError as error:
-        st.error(str(error))
-        return
-    keys = {photo_key(name) for name, _ in pictures}
-    manifest = get_predictor(model_name).manifest
-    st.session_state[_BATCH_KEY] = _Batch(
-        items=rank_for_triage(items),
-        uploads=tuple((name, len(data)) for name, data in pictures),
-        image_type=image_type,
-        unused_rows=[key for key in metadata or {} if key not in keys],
-        codes=manifest.codes,
-        phone_test=manifest.phone_test,
-    )
-
-
-def _read_table(table_file: object) -> MetadataTable | None:
-    return None if table_file is None else read_metadata_table(table_file.getvalue())  # type: ignore[attr-defined]
-
-
-def _screen_all(
-    pictures: Sequence[tuple[str, bytes]], metadata: MetadataTable | None, image_type: ImageType, model_name: str
-) -> list[BatchItem]:
-    bar = st.progress(0.0, text="Getting the model ready")
-    items = []
-    predictor = get_predictor(model_name)
-    with wait_for_turn(lambda words: bar.progress(0.0, text=words)):
-        for item in screen_each(pictures, predictor=predictor, metadata=metadata, image_type=image_type):
-            items.append(item)
-            bar.progress(len(items) / len(pictures), text=f"{len(items)} of {len(pictures)} photos")
-    bar.empty()
-    return items
-
-
-def _show_worklist(batch: _Batch, voice: Voice) -> None:
-    rows = worklist_rows(batch.items)
-    st.header("Who to look at first")
-    if batch.image_type is ImageType.CLINICAL:
-        st.warning(phone_words(batch.phone_test), icon=":material/smartphone:")
-    st.dataframe(
-        [_table_row(row, voice) for row in rows],
-        column_config={
-            "photo": st.column_config.ImageColumn(width="small"),
-            "cancer or pre-cancer": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%"),
-            "its share": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%"),
-            "notes": st.column_config.TextColumn(width="large"),
-        },
-        row_height=64,
-        hide_index=True,
-        key="worklist",
-    )
-    st.caption(BARS_CAPTION)
-    rates = (calm_rate_words(item.screening, item.screening.photos[0]) for item in batch.items)
-    if rate := next((words for words in rates if words), None):
-        st.markdown(f"**{rate}** {LOW_ANSWERS_MISS}")
-    st.download_button(
-        "Download the ranked table (CSV)",
-        data=lambda: worklist_csv(batch.items, batch.codes),
-        file_name="dermascan-triage.csv",
-        mime="text/csv",
-        on_click="ignore",
-        key="download_worklist",
-    )
-    _show_problems(rows, batch.unused_rows)
-    first = batch.items[0].screening
-    st.caption(
-        f"Model {as_plain_text(first.model)}, engine {first.engine}, weights {first.model_sha256[:12]}, "
-        f"program {as_plain_text(first.app_version)}"
-    )
-
-
-def _table_row(row: WorklistRow, voice: Voice) -> dict[str, object]:
-    return {
-        "rank": row.rank,
-        "photo": row.thumbnail or None,
-        "cancer or pre-cancer": row.p_malignant_percent,
-        "next step": step_title(row.next_step, voice),
-        "shown first": class_name(row.predicted, voice) if row.predicted else "",
-        "its share": row.p_predicted_percent,
-        "file": row.name,
-        "status": str(row.status),
-        "notes": row.reason,
-    }
-
-
-def _show_problems(rows: Sequence[WorklistRow], unused: Sequence[str]) -> None:
-    refused = [row for row in rows if not row.predicted]
-    if refused:
-        listed = "\n".join(
-            f"- {as_plain_text(row.name)}: {as_plain_text(row.reason, max_chars=400)}" for row in refused
-        )
-        st.warning(f"**{len(refused)} of {len(rows)} photos were not assessed. That is no reassurance.**\n\n{listed}")
-    with_errors = [row for row in rows if row.predicted and "metadata table" in row.reason]
-    if with_errors:
-        listed = "\n".join(
-            f"- {as_plain_text(row.name)}: {as_plain_text(row.reason, max_chars=400)}" for row in with_errors
-        )
-        st.warning(f"**{len(with_errors)} rows of the table were not used.**\n\n{listed}")
-    if unused:
-        st.info("Rows of the table without a photo here: " + ", ".join(as_plain_text(key) for key in unused[:20]))
+    st.session_state.pop(_LIST_KEY, None)
+    st.session_state.pop(_UNDO_KEY, None)
+    forget_photos()
 
 
 def _show_empty_state() -> None:
@@ -215,14 +205,7 @@ def _show_empty_state() -> None:
         "Nothing ranked yet. Add photos above. A table is optional: its rows name the photo and what is known.",
         icon=":material/inbox:",
     )
-    st.download_button(
-        "Download a sample table (CSV)",
-        data=SAMPLE_METADATA_CSV,
-        file_name="metadata-sample.csv",
-        mime="text/csv",
-        on_click="ignore",
-        key="download_sample",
-    )
+    offer_sample_table()
 
 
 with failures_told("triage"):

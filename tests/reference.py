@@ -86,3 +86,11 @@ def skin_colour_by_sorting(pixels: Sequence[Sequence[int]]) -> list[float]:
     darkest = lightness[math.ceil(2 * (len(pixels) - 1) / 5)]
     light = [pixel for pixel in pixels if pixel[0] >= darkest]
     return [statistics.median(channel) for channel in zip(*light, strict=True)]
+
+
+def kappa_by_counting(first: Sequence[str], second: Sequence[str]) -> float:
+    """Count how often two readers agree, and how often they would if each threw its own answers at random."""
+    n = len(first)
+    observed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    by_chance = sum(a == b for a, b in itertools.product(first, second)) / n**2
+    return math.nan if by_chance == 1 else (observed - by_chance) / (1 - by_chance)

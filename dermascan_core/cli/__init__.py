@@ -12,6 +12,8 @@ from types import TracebackType
 import typer
 
 from . import (  # noqa: F401  # each registers its commands
+    accounts,
+    audit,
     cases,
     compression,
     data,
@@ -20,8 +22,10 @@ from . import (  # noqa: F401  # each registers its commands
     experiments,
     export,
     gate,
+    learning,
     models,
     moles,
+    records,
     repeatability,
     screening,
     serving,
@@ -34,7 +38,21 @@ __all__ = ["app", "main"]
 
 # Each registers its commands when it is imported.
 SUBJECTS = (
-    *(cases, data, data_import, evaluation, experiments, gate, models, moles, repeatability, screening, serving),
+    accounts,
+    audit,
+    cases,
+    data,
+    data_import,
+    evaluation,
+    experiments,
+    gate,
+    learning,
+    models,
+    moles,
+    records,
+    repeatability,
+    screening,
+    serving,
     training,
 )
 

@@ -39,6 +39,8 @@ def make_app(help: str, **options: Any) -> typer.Typer:
     )
 
 
+records_app = make_app("People's records: what is kept, for whom, until when.")
+db_app = make_app("The database of the records.")
 app = make_app("Screens photos of skin lesions. Not a medical device. Not a diagnosis.", cls=PlainErrors)
 
 

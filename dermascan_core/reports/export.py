@@ -100,6 +100,28 @@ def photo_record(photo: PhotoScreening, screening: Screening, codes: Sequence[st
     return record
 
 
+def records_of_saved(saved: Mapping[str, Any], codes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the records of ``photo_record`` from what ``screening_to_json`` wrote of the same screening."""
+    return [_record_of_saved(photo, saved, codes) for photo in saved["photos"]]
+
+
+def _record_of_saved(photo: Mapping[str, Any], saved: Mapping[str, Any], codes: Sequence[str]) -> dict[str, Any]:
+    record: dict[str, Any] = dict.fromkeys(screen_columns(codes))
+    record |= {name: saved[name] for name in ("model", "model_sha256", "image_type")}
+    record |= {name: photo[name] for name in ("status", "next_step", "elapsed_ms")}
+    record["image"] = photo["name"]
+    record["reason"] = None if photo["reason"] is None else "{code}: {sentence}".format(**photo["reason"])
+    prediction = photo["prediction"]
+    if prediction is not None:
+        finer = {code: p for code, p in prediction["probabilities"].items() if code not in HAM_CODES}
+        record |= {f"p_{code}": round(p, 6) for code, p in (prediction["ham_probabilities"] | finer).items()}
+        record |= {"p_malignant": round(prediction["p_malignant"], 6), "predicted": prediction["predicted"]}
+        record["set"] = prediction["set_90"]
+    if photo["repeatability"] is not None and prediction is not None:
+        record["changed_answers"] = photo["repeatability"]["n_changed"]
+    return record
+
+
 def record_to_row(record: Mapping[str, Any]) -> dict[str, str]:
     """Return a record of ``photo_record`` as the cells that ``photo_row`` gives of the same photo."""
     return {column: _cell(column, value) for column, value in record.items()}
@@ -145,6 +167,7 @@ def screening_to_json(screening: Screening, *, with_heat_maps: bool = False) -> 
         "model": screening.model,
         "model_sha256": screening.model_sha256,
         "engine": screening.engine,
+        "threshold": screening.threshold,
         "image_type": screening.image_type.value,
         "metadata": asdict(screening.metadata),
         "answers": asdict(screening.answers),
@@ -191,6 +214,7 @@ def _photo_to_dict(photo: PhotoScreening) -> dict[str, Any]:
             "failures": [_reason_to_dict(reason) for reason in photo.quality.failures],
             "warnings": [_reason_to_dict(reason) for reason in photo.quality.warnings],
         },
+        "gate_scores": {name: float(value) for name, value in photo.gate_scores.items()},
         "crop": None if photo.crop is None else asdict(photo.crop),
         # No class of a refused photo, whatever was computed.
         "prediction": _prediction_to_dict(photo.prediction) if is_shown else None,

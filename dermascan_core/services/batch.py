@@ -1,4 +1,4 @@
-"""Screens many photos: finds the files, writes one line a photo as it goes, ranks them."""
+"""Screens many photos: finds the files, and writes one line a photo as it goes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..domain import ImageType, NextStep, Reason, Screening, Status
+from ..domain import ImageType, NextStep, Screening, Status
 from ..errors import DatasetError
 from ..model.predictor import Predictor
 from ..tables import PHOTO_ENDINGS
 from ..triage.contradictions import contradictions
+from .lesion_batch import with_unused_metadata
 from .metadata_table import MetadataRow, match_rows, unused_rows
 from .metadata_table import MetadataTable as MetadataTable
 from .metadata_table import read_metadata_table as read_metadata_table
@@ -224,21 +225,9 @@ def screen_files(
     )
 
 
-def rank_for_triage(items: Iterable[BatchItem]) -> list[BatchItem]:
-    """Return the items in the order a clinician should look: next step first, then share of cancer or pre-cancer.
-
-    Photos that could not be assessed come last, in input order.
-    """
-    return sorted(items, key=lambda item: (-item.screening.next_step.urgency, -(item.p_malignant or 0.0)))
-
-
 def _with_metadata_problem(screening: Screening, problem: str) -> Screening:
     """Return the screening with the unused metadata named in its photo's reason, so that every writer tells it."""
     if not problem:
         return screening
     photo = screening.photos[0]
-    if photo.reason is None:
-        reason = Reason("metadata_not_used", problem)
-    else:
-        reason = Reason(photo.reason.code, f"{photo.reason.sentence} {problem}")
-    return replace(screening, photos=(replace(photo, reason=reason),))
+    return replace(screening, photos=(replace(photo, reason=with_unused_metadata(photo.reason, problem)),))

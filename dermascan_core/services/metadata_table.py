@@ -18,6 +18,7 @@ METADATA_COLUMNS = (
     *("clin_size_long_diam_mm", "fitzpatrick_skin_type"),
     *HISTORY_FIELDS,
 )
+GROUP_COLUMNS = ("patient_id", "lesion_id")
 ANSWER_COLUMNS = (*ANSWER_FIELDS, *SYMPTOM_FIELDS)
 # PAD-UFES-20's columns -> the question that they answer where they say yes.
 _SYMPTOM_ANSWERS = {
@@ -27,6 +28,7 @@ _SYMPTOM_ANSWERS = {
     "itch": "painful",
     "hurt": "painful",
 }
+MAX_KEY_CHARS = 64
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
@@ -40,6 +42,7 @@ class MetadataRow:
         metadata: What the row says; a cell that cannot be read counts as unknown.
         answers: What it says about warning signs; an empty cell is not answered.
         problem: What was not used and why; empty when there was nothing wrong.
+        person, lesion: ``patient_id`` and ``lesion_id``: photos of one lesion are judged together where that is offered.
     """
 
     photo: str
@@ -47,6 +50,8 @@ class MetadataRow:
     metadata: Metadata = Metadata()  # noqa: RUF009  frozen, so one default serves all
     problem: str = ""
     answers: Answers = Answers()  # noqa: RUF009
+    person: str = ""
+    lesion: str = ""
 
 
 # `tables.photo_key` -> the rows of that name, whatever their folders.
@@ -56,7 +61,7 @@ MetadataTable = Mapping[str, Sequence[MetadataRow]]
 def read_metadata_table(source: Path | bytes) -> dict[str, tuple[MetadataRow, ...]]:
     r"""Read the metadata of many photos, and what was answered about them.
 
-    The table has ``image`` or ``image_id``, and any of ``METADATA_COLUMNS`` and ``ANSWER_COLUMNS``. A cell that cannot be true becomes one sentence about it; the row's other cells and the other rows go on.
+    The table has ``image`` or ``image_id``, and any of ``METADATA_COLUMNS``, ``ANSWER_COLUMNS`` and ``GROUP_COLUMNS``. A cell that cannot be true becomes one sentence about it; the row's other cells and the other rows go on.
 
     Args:
         source: A CSV file, or its bytes.
@@ -70,7 +75,7 @@ def read_metadata_table(source: Path | bytes) -> dict[str, tuple[MetadataRow, ..
     """
     rows = read_table(source, what="The metadata table")
     key = key_column(rows[0], what="The metadata table")
-    if not {*METADATA_COLUMNS, *ANSWER_COLUMNS} & set(rows[0]):
+    if not {*METADATA_COLUMNS, *ANSWER_COLUMNS, *GROUP_COLUMNS} & set(rows[0]):
         raise TableError(
             f"The metadata table needs at least one of the columns {', '.join(METADATA_COLUMNS)}. "
             f"Received the columns: {', '.join(rows[0])}. Add or rename a column."
@@ -184,14 +189,17 @@ def _read_row(line: int, row: Mapping[str, str], photo: str) -> MetadataRow:
     problems: list[str] = []
     metadata = metadata_from_row(row, problems=problems)
     answers = answers_from_row(row, problems=problems)
-    if not problems:
-        return MetadataRow(photo, line, metadata, answers=answers)
-    problem = f"Metadata used in part. The metadata table, line {line}: {' '.join(problems)}"
-    return MetadataRow(photo, line, metadata, problem, answers)
+    person, lesion = (_group_key(row.get(column)) for column in GROUP_COLUMNS)
+    said = f"Metadata used in part. The metadata table, line {line}: {' '.join(problems)}" if problems else ""
+    return MetadataRow(photo, line, metadata, said, answers, person, lesion)
 
 
-def _said(row: MetadataRow) -> tuple[Metadata, Answers, bool]:
-    return row.metadata, row.answers, bool(row.problem)
+def _group_key(text: str | None) -> str:
+    return "" if is_unknown(text) else str(text).strip()[:MAX_KEY_CHARS]
+
+
+def _said(row: MetadataRow) -> tuple[Metadata, Answers, bool, str, str]:
+    return row.metadata, row.answers, bool(row.problem), row.person, row.lesion
 
 
 def _not_used(photo: str, line: int, sentence: str) -> MetadataRow:

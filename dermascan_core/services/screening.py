@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -171,9 +171,10 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
     config, told = predictor.manifest.preprocess, _told(task)
     square = preprocess(rgb, replace(config, steps=config.steps + task.steps), crop=crop)
     output = predictor.predict(square[np.newaxis], [told], explain=task.explain)[0]
+    scores = {} if output.gate is None else asdict(output.gate)
     if output.gate is not None:
         if output.gate.refusal is not None:
-            return refuse(output.gate.refusal, quality=quality, crop=crop)
+            return refuse(output.gate.refusal, quality=quality, crop=crop, gate_scores=scores)
         quality = _with_kind_warning(quality, output.gate, task.image_type)
     artefacts = repeatability = None
     if task.repeat:
@@ -194,6 +195,7 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
         crop=crop,
         square=square,
         similar=similar,
+        gate_scores=scores,
     )
 
 
@@ -338,6 +340,7 @@ def _combine(
         screened_at=datetime.now(UTC).isoformat(timespec="seconds"),
         calm_rate=calm_rate(predictor.manifest),
         phone_test=predictor.manifest.phone_test,
+        threshold=predictor.manifest.as_for(image_type).threshold,
     )
 
 

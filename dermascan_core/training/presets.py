@@ -42,7 +42,7 @@ class Preset:
 
     Attributes:
         backbone: A key of ``model.backbones.BACKBONES``.
-        pretrained: Local weights file, ``imagenet``, or ``none``.
+        pretrained: Local weights file, ``imagenet``, ``none``, or ``NAME.keras`` of a released model of the same backbone.
         input_px, detail_px: See ``imaging.preprocess.PreprocessConfig``.
         steps: Imaging steps applied to every square, comma-separated names of ``imaging.steps.STEPS``.
         batch_size: Photos a step.
@@ -170,6 +170,8 @@ PRESETS: dict[str, Preset] = {
     # What every row of the ablation changes in one place: eight epochs at 128 px. Batch normalisation follows the photos:
     # with ImageNet's statistics kept, MobileNetV2 learnt far worse at this rate.
     "ablation": Preset("mobilenet_v2", input_px=128, epochs=7, average_epochs=0),
+    # From the shipped network on a clinic's own verified cases: a small rate, so that few cases do not undo what many taught.
+    "challenger": Preset("mobilenet_v2", epochs=6, learning_rate=5e-5, warmup_epochs=0, average_epochs=3),
     # A recipe for tests and first tries: small enough for a minute on two cores, too small to be useful.
     "smoke": Preset("mobilenet_v2", pretrained="none", input_px=64, batch_size=8, epochs=1, average_epochs=2),
 }

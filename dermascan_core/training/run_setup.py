@@ -30,6 +30,7 @@ from .masks import LesionMasks, MaskLoss, feature_grid, load_masks
 from .optimizers import make_optimizer
 from .presets import Preset
 from .sampling import BalancedBatches, drawn_shares, make_batches, seen_shares
+from .start import is_release, start_from_release
 from .validation import Validation
 
 _logger = logging.getLogger(__name__)
@@ -126,17 +127,26 @@ def build_network(preset: Preset, run_data: RunData, *, is_fresh: bool, is_serve
         is_fresh: Whether it starts from the recipe's weights; else they are random, to be replaced.
         is_served: Whether it is the network that answers in the end: in float32, without a mask head.
     """
+    starts_from_release = is_fresh and is_release(preset.pretrained)
     with _dtype_policy("float32" if is_served else preset.precision):
-        return build_dual_branch(
+        network = build_dual_branch(
             preset.backbone,
             input_px=preset.input_px,
             metadata_width=run_data.encoder.width,
             n_classes=len(run_data.codes),
-            pretrained=preset.pretrained if is_fresh and preset.pretrained != "none" else None,
+            pretrained=preset.pretrained
+            if is_fresh and preset.pretrained != "none" and not starts_from_release
+            else None,
             dropout=preset.dropout,
             fusion=preset.fusion,
             mask_head=preset.mask_weight > 0 and not is_served,
         )
+    if starts_from_release:
+        copied = start_from_release(
+            network, Path(preset.pretrained), codes=run_data.codes, metadata_fields=run_data.encoder.fields
+        )
+        _logger.info("Starting from %s: %s", preset.pretrained, ", ".join(copied))
+    return network
 
 
 @contextmanager

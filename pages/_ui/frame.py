@@ -17,7 +17,9 @@ from dermascan_core.services import failure_log
 from dermascan_core.triage.wording import DISCLAIMER, Voice
 
 from .case import current_case, keep_case
+from .login_state import show_login_state
 from .model import guard_cached_model, start_loading
+from .worklist_runner import go_on_with_batches
 
 VOICE_KEY = "voice"
 VOICE_LABEL = "Words on every page"
@@ -57,7 +59,8 @@ class Width(StrEnum):
 def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     """Open a page: every page calls this first, because a deep link may run the page without the map.
 
-    Shows the title and the disclaimer, asks for the voice in the sidebar, and starts to load the model.
+    Shows the title and the disclaimer, asks for the voice in the sidebar, says there who is logged in, starts to load the
+    model, and goes on with lists that an earlier process left unfinished.
 
     Returns:
         The voice chosen, kept in the address (``?voice=clinician``) across pages.
@@ -69,7 +72,9 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     st.warning(DISCLAIMER, icon=":material/warning:")
     guard_cached_model()
     start_loading()
+    go_on_with_batches()
     voice = _choose_voice(title)
+    show_login_state()
     keep_case(current_case())  # the way to another page drops the address' query, and with it the case
     return voice
 

@@ -122,7 +122,7 @@ def show_photo_result(screening: Screening, index: int, *, intake: Intake, manif
         with picture, st.container(key=f"thumb-{index}"):
             st.image(preview_with_crop(intake, photo.crop), caption="The square was looked at.", width="stretch")
     with bars, st.container(key=f"{'greyed' if is_greyed else 'bars'}-{index}"):
-        _show_ranked(photo.prediction, voice)
+        show_ranked(photo.prediction, voice)
     st.caption(BARS_CAPTION)
     st.markdown("**All seven classes**")
     st.plotly_chart(
@@ -164,7 +164,8 @@ def _show_marks(screening: Screening, photo: PhotoScreening) -> None:
         st.warning(warning.sentence)
 
 
-def _show_ranked(prediction: Prediction, voice: Voice) -> None:
+def show_ranked(prediction: Prediction, voice: Voice) -> None:
+    """Show all seven classes with bars, the one shown first on top, and how much of them is cancer or pre-cancer."""
     shares = dict(zip(HAM_CODES, prediction.ham_probabilities, strict=True))
     ranked = sorted(shares, key=lambda code: (code != prediction.predicted, -shares[code]))
     in_set = "in the 90 % set" if voice is Voice.CLINICIAN else "also possible"

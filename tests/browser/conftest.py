@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,26 +76,36 @@ def address(has_weights: bool, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @contextmanager
-def serve_app(log: Path, *, has_weights: bool, shares: Sequence[float] | None = None) -> Iterator[str]:
+def serve_app(
+    log: Path,
+    *,
+    has_weights: bool,
+    shares: Sequence[float] | None = None,
+    environment: Mapping[str, str] | None = None,
+    port: int = 0,
+    more: Sequence[str] = (),
+) -> Iterator[str]:
     """Serve the app from a process of its own, with the shipped model or ``FakePredictor``; yields the address.
 
     Args:
         log: Gets what the server says.
         has_weights: Whether the shipped model answers.
         shares: What ``FakePredictor`` answers to every photo.
+        environment: Set besides; without ``DERMASCAN_RECORDS``, records lie beside the log.
+        port: To listen at; a free one where it is 0.
+        more: Further options of ``streamlit run``.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
+    given = {"DERMASCAN_RECORDS": str(log.parent / "records"), **(environment or {})}
     start = ["-m", "streamlit", "run", "streamlit_app.py"] if has_weights else ["tests/browser/serve_fake.py"]
-    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true", *more]
     with log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, *start, *options],
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "FAKE_SHARES": json.dumps(shares)},
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "FAKE_SHARES": json.dumps(shares)} | given,
         )
         try:
             wait_for_server(f"http://127.0.0.1:{port}/_stcore/health", server, log)
@@ -103,6 +113,14 @@ def serve_app(log: Path, *, has_weights: bool, shares: Sequence[float] | None = 
         finally:
             server.terminate()
             server.wait(timeout=20)
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def wait_for_server(health: str, server: subprocess.Popen[bytes], log: Path) -> None:

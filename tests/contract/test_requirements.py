@@ -20,6 +20,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "sklearn": "scikit-learn",
+    "argon2": "argon2-cffi",
     "google": "protobuf",
     "yaml": "pyyaml",
 }
@@ -27,6 +28,7 @@ OURS = {"dermascan_core", "pages", "tests", "streamlit_app", "benchmarks"}
 USED_WITHOUT_AN_IMPORT = {
     "tensorflow",  # the backend that Keras loads
     "tensorflow-cpu",
+    "authlib",  # what Streamlit's st.login needs
     "pandas",  # what Streamlit's tables are made of; pinned, because a new release of it changes what a page shows
 }
 

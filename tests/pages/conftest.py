@@ -27,6 +27,16 @@ def fake_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePredictor
 
 
 @pytest.fixture(autouse=True)
+def records_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where records would lie: a folder of the test's own, which is not there yet."""
+    folder = tmp_path / "records"
+    for name in ("DERMASCAN_DATABASE_URL", "DERMASCAN_KEY", "DERMASCAN_KEY_FILE", "DERMASCAN_SESSION_MINUTES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DERMASCAN_RECORDS", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
 def unforeseen_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure that a page would tell as a sentence is an exception of the page in tests."""
 

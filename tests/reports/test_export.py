@@ -30,6 +30,7 @@ from dermascan_core.reports.export import (
     photo_record,
     photo_row,
     record_to_row,
+    records_of_saved,
     screen_columns,
     screening_to_csv,
     screening_to_json,
@@ -283,6 +284,18 @@ def test_record_read_back_gives_the_same_cells_as_the_photo(photo):
 
     expected = dict.fromkeys(screen_columns(CODES), "") | photo_row(photo, SCREENING)
     assert record_to_row(record) == expected
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [ANSWERED, REFUSED, replace(ANSWERED, repeatability=Repeatability(("a",), ("a",), (), 5))],
+    ids=["answered", "refused", "repeated"],
+)
+def test_saved_screening_gives_the_records_that_its_photos_gave(photo):
+    screening = replace(SCREENING, photos=(photo,))
+    saved = json.loads(screening_to_json(screening, with_heat_maps=True))
+
+    assert records_of_saved(saved, CODES) == [photo_record(photo, screening, CODES)]
 
 
 def test_json_says_where_the_network_looked_only_where_asked_for():

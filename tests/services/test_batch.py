@@ -8,16 +8,13 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from dermascan_core.domain import ImageType, Metadata, NextStep, Status
 from dermascan_core.errors import DatasetError
 from dermascan_core.reports.export import screen_columns
 from dermascan_core.services.batch import (
-    BatchItem,
     find_photo_files,
-    rank_for_triage,
     read_metadata_table,
     screen_each,
     screen_files,
@@ -276,24 +273,6 @@ def test_phone_photos_of_a_batch_are_never_watch():
     )
 
     assert item.screening.next_step is NextStep.ROUTINE_CHECK
-
-
-def test_triage_ranks_by_next_step_then_by_share_of_cancer():
-    def item(name: str, *fixed: float) -> BatchItem:
-        return next(screen_each([(name, BROWN)], predictor=FakePredictor(fixed=fixed)))
-
-    calm = item("calm", 0.001, 0.99, 0.001, 0.001, 0.001, 0.004, 0.001, 0.001)
-    mole = item("mole", 0.002, 0.98, 0.002, 0.002, 0.002, 0.01, 0.001, 0.001)
-    carcinoma = item("carcinoma", 0.01, 0.05, 0.9, 0.01, 0.01, 0.01, 0.005, 0.005)
-    melanoma = item("melanoma", 0.7, 0.25, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005)
-    worse = item("worse", 0.9, 0.05, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005)
-    refused = next(screen_each([("refused", b"")], predictor=FakePredictor()))
-
-    ranked = rank_for_triage([calm, refused, carcinoma, melanoma, mole, worse])
-
-    assert [one.name for one in ranked] == ["worse", "melanoma", "carcinoma", "mole", "calm", "refused"]
-    assert refused.p_malignant is None
-    assert np.isclose(worse.p_malignant or 0, 0.93)
 
 
 def test_answers_of_the_table_decide_the_step_and_contradictions_are_told(folder: Path):

@@ -1,0 +1,1 @@
+"""What is kept, and only after somebody asked for it: people, lesions, photos, screenings, reviews, outcomes, audit."""

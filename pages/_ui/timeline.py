@@ -1,0 +1,74 @@
+"""A lesion's history in the order of the audit trail: photos, answers, readings, remarks, outcomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dermascan_core.services.reviewing import WITHDRAWN, standing
+
+from .frame import as_plain_text, link_page
+from .reading import DX_WORDS, STEP_WORDS, review_words
+from .records import day, moment
+
+if TYPE_CHECKING:
+    from dermascan_core.services.history import KeptCase, LesionHistory
+    from dermascan_core.storage.kept import KeptComment, KeptOutcome, KeptReview
+
+_MAX_CHARS = 4_000
+
+
+def show_timeline(history: LesionHistory, *, reviewer: str) -> None:
+    """Show all of a lesion in order.
+
+    Args:
+        history: Of the lesion.
+        reviewer: Who looks: of a case that they have not read, neither the model's answer nor others' readings are shown.
+    """
+    lines: list[tuple[int, str]] = []
+    for case in history.cases:
+        lines += _case_lines(case, reviewer)
+    lines += [(one.audit_number, _comment(one)) for one in history.comments]
+    lines += [(one.audit_number, _outcome(one)) for one in history.outcomes]
+    st.markdown("\n".join(f"- {words}" for _, words in sorted(lines)) or "Nothing kept yet.")
+    unread = [case for case in history.cases if not _is_read(case, reviewer)]
+    if unread:
+        link_page("pages/review.py", "Read what you have not read yet", icon=":material/rate_review:")
+
+
+def _is_read(case: KeptCase, reviewer: str) -> bool:
+    return any(one.reviewer == reviewer for one in standing(case.reviews))
+
+
+def _case_lines(case: KeptCase, reviewer: str) -> list[tuple[int, str]]:
+    kept = case.screening
+    head = f"{moment(kept.screened_at)}: screened, {kept.image_type}"
+    if not _is_read(case, reviewer):
+        return [(kept.audit_number, f"{head}. Not read by you yet, so its answer is not shown here.")]
+    share = "not assessed" if kept.p_malignant is None else f"{100 * kept.p_malignant:.0f} % cancer or pre-cancer"
+    first = DX_WORDS.get(kept.predicted or "", "no class")
+    again = " It was answered anew with another square or answer." if kept.replaces_id else ""
+    answer = (
+        f"{head}: {first}, {share}, {STEP_WORDS[kept.next_step].lower()} (model {as_plain_text(kept.model)}).{again}"
+    )
+    return [(kept.audit_number, answer), *((one.audit_number, _review(one)) for one in case.reviews)]
+
+
+def _review(review: KeptReview) -> str:
+    who = f"{moment(review.confirmed_at)}: {as_plain_text(review.reviewer)}"
+    if review.decision == WITHDRAWN:
+        return f"{who} took reading {review.version - 1} back."
+    return f"{who} read it. {review_words(review)}"
+
+
+def _comment(comment: KeptComment) -> str:
+    return f"{moment(comment.at)}: {as_plain_text(comment.author)} remarked: {as_plain_text(comment.text, max_chars=_MAX_CHARS)}"
+
+
+def _outcome(outcome: KeptOutcome) -> str:
+    words = f" {as_plain_text(outcome.note, max_chars=_MAX_CHARS)}" if outcome.note else ""
+    return (
+        f"{moment(outcome.entered_at)}: {as_plain_text(outcome.entered_by)} entered the outcome: **{outcome.dx}**, "
+        f"{outcome.confirmed_by}, found {day(outcome.found_at)}.{words}"
+    )

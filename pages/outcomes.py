@@ -1,0 +1,168 @@
+"""Against biopsy: the model and the clinicians beside what lesions turned out to be, and readers beside each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dermascan_core.services.access import Role
+from dermascan_core.services.checks import note_check, reminder_words
+from dermascan_core.services.outcome_statistics import (
+    QUESTIONS,
+    OutcomeReport,
+    PairAgreement,
+    compare_reviewers,
+    error_log_csv,
+    report_outcomes,
+)
+from dermascan_core.services.readings import CONFIRM_TYPES
+from dermascan_core.services.records import Records
+from pages._ui.access import require
+from pages._ui.frame import Width, as_plain_text, failures_told, link_page, page_frame
+from pages._ui.records import now_utc, open_records_here
+
+if TYPE_CHECKING:
+    from dermascan_core.evaluation.intervals import Estimate
+    from dermascan_core.evaluation.outcomes import AgainstOutcomes, ChangeOfMind, Proportion
+
+TOO_FEW = "too few to show as a share"
+_LIMITS = (
+    "Only lesions with an outcome count here, and mostly the suspicious ones get one: among all that were looked at, both "
+    "figures would be others. Of each lesion counts what was said before its first outcome was entered. Demo people never count."
+)
+_MAX_LISTED = 20
+
+
+def show_page() -> None:
+    page_frame("Against biopsy: what was found, missed, and changed", width=Width.TABLE)
+    user = require(Role.CLINICIAN)
+    records = open_records_here()
+    st.markdown(_LIMITS)
+    ways = st.multiselect("Confirmed by", CONFIRM_TYPES, default=CONFIRM_TYPES[:1], key="outcome_ways")
+    report = report_outcomes(records, verified_by=ways)
+    if not report.cases:
+        st.info("No outcome is known yet. Enter one in the history of a case.", icon=":material/biotech:")
+        link_page("pages/case_history.py", "Case history", icon=":material/history:")
+    else:
+        _show_report(report)
+        _offer_log(records, ways)
+    _show_pairs(compare_reviewers(records))
+    _show_check(records, user.name)
+
+
+def _show_report(report: OutcomeReport) -> None:
+    counted = ", ".join(f"{dx} {n}" for dx, n in report.by_dx.items())
+    st.markdown(f"**{len(report.cases)} lesions with an outcome**: {counted}.")
+    if report.n_unanswered:
+        st.markdown(f"Of {report.n_unanswered} the model had given no answer before; they are left out of its figures.")
+    st.header("The model")
+    for name, measured in report.model.items():
+        _show_measured(QUESTIONS[name], measured)
+    st.header("The clinicians (first reader of each lesion)")
+    for title, side in (("Before the model's answer was shown", report.own), ("In the end", report.final)):
+        st.subheader(title)
+        for name, measured in side.items():
+            _show_measured(QUESTIONS[name], measured)
+    st.header("What seeing the model changed")
+    for name, change in report.change.items():
+        st.markdown(f"- {QUESTIONS[name]}: {change_words(change)}")
+    st.header("Each reader, in the end")
+    for reader, by_question in report.readers.items():
+        st.subheader(as_plain_text(reader))
+        for name, measured in by_question.items():
+            _show_measured(QUESTIONS[name], measured)
+
+
+def _show_measured(question: str, measured: AgainstOutcomes) -> None:
+    st.markdown(
+        f"**{question}**\n\n- Sensitivity: {share_words(measured.sensitivity)}\n"
+        f"- Specificity: {share_words(measured.specificity)}"
+    )
+    if measured.missed:
+        st.markdown(f"- Missed: {_listed(measured.missed)}")
+    if measured.unanswered_malignant:
+        st.markdown(f"- Cancer or pre-cancer without an answer: {_listed(measured.unanswered_malignant)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_LISTED} more (in the log below)" if len(names) > _MAX_LISTED else ""
+    return ", ".join(f"lesion {name[:8]}" for name in names[:_MAX_LISTED]) + more
+
+
+def share_words(share: Proportion) -> str:
+    """Return a share with its exact interval; counts alone where there are too few.
+
+    >>> from dermascan_core.evaluation.outcomes import proportion
+    >>> share_words(proportion(3, 4))
+    '3 of 4 (too few to show as a share)'
+    >>> share_words(proportion(18, 20))
+    '18 of 20: 90 % (95 % interval 68 to 99 %)'
+    """
+    counted = f"{share.n_true} of {share.n}"
+    if not share.is_enough or share.value is None or share.low is None or share.high is None:
+        return f"{counted} ({TOO_FEW})"
+    return f"{counted}: {100 * share.value:.0f} % (95 % interval {100 * share.low:.0f} to {100 * share.high:.0f} %)"
+
+
+def change_words(change: ChangeOfMind) -> str:
+    """Return what a second look changed, as a sentence."""
+    if not change.n:
+        return "nobody has read a case of a known outcome yet."
+    said = f"of {change.n} readings {change.n_changed} were turned round: {len(change.helped)} to the better, "
+    return (
+        f"{said}{len(change.hurt)} to the worse (by chance alone as uneven in {100 * change.p_value:.0f} % of times)."
+    )
+
+
+def _offer_log(records: Records, ways: Sequence[str]) -> None:
+    st.header("What was missed or called in vain")
+    site = st.text_input("Site (as it is called elsewhere)", key="site_id", max_chars=40)
+    st.download_button(
+        "Log of misses and false alarms (CSV)",
+        data=lambda: error_log_csv(records, site_id=site, verified_by=ways),
+        file_name="dermascan-errors.csv",
+        mime="text/csv",
+        on_click="ignore",
+        key="download_errors",
+    )
+
+
+def _show_pairs(pairs: Sequence[PairAgreement]) -> None:
+    st.header("Two readers of the same cases")
+    if not pairs:
+        st.markdown("No case has been read by two clinicians yet.")
+    for pair in pairs:
+        first, second = (as_plain_text(name) for name in pair.reviewers)
+        st.markdown(f"**{first} and {second}** (own opinions, before the model's answer)")
+        for title, found in (("Diagnosis", pair.diagnosis), ("Whether a doctor is advised", pair.step)):
+            shown = f"{found.n_same} of {found.n} the same"
+            if found.is_enough:
+                shown += f": {_estimate(found.share, 100)} %; kappa {_estimate(found.kappa, 1)}"
+            else:
+                shown += f" ({TOO_FEW})"
+            st.markdown(f"- {title}: {shown}")
+
+
+def _estimate(estimate: Estimate, factor: int) -> str:
+    if math.isnan(estimate.value):
+        return "not defined (one answer alone was ever given)"
+    digits = 0 if factor == 100 else 2
+    value = f"{factor * estimate.value:.{digits}f}"
+    if math.isnan(estimate.low):
+        return value
+    return f"{value} (95 % interval {factor * estimate.low:.{digits}f} to {factor * estimate.high:.{digits}f})"
+
+
+def _show_check(records: Records, user: str) -> None:
+    st.header("The check every three months")
+    st.markdown(as_plain_text(reminder_words(records, now=now_utc()), max_chars=300))
+    if st.button("I have looked at these figures today", key="note_check", icon=":material/event_available:"):
+        note_check(records, actor=user, now=now_utc())
+        st.rerun()
+
+
+with failures_told("outcomes"):
+    show_page()

@@ -1,0 +1,81 @@
+"""Against biopsy on screen: counts, shares only where there are enough, and the look that is due every three months."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dermascan_core.services.access import NOBODY
+from dermascan_core.services.checks import is_check_due
+from dermascan_core.services.readings import add_outcome
+from dermascan_core.services.review_case import open_case
+from tests.pages.reading import seen
+from tests.pages.reviewing import ADA, clinic, keep_case, open_as, press
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch):
+    return clinic(tmp_path / "records", monkeypatch)
+
+
+def biopsy(records, screening, dx="mel"):
+    now = datetime.now(UTC)
+    lesion_id = open_case(records, screening).lesion.id
+    add_outcome(records, lesion_id, dx=dx, confirmed_by="histopathology", found_at=now, actor="ada", now=now)
+    return lesion_id
+
+
+def test_nothing_known_yet_says_what_to_do(records, monkeypatch):
+    keep_case(records)
+
+    page = open_as(ADA, monkeypatch, "outcomes")
+
+    assert "No outcome is known yet. Enter one in the history of a case." in seen(page)
+    assert "No case has been read by two clinicians yet." in seen(page)
+
+
+def test_one_outcome_is_counted_and_not_shown_as_a_share(records, monkeypatch):
+    biopsy(records, keep_case(records))
+
+    page = open_as(ADA, monkeypatch, "outcomes")
+
+    assert "**1 lesions with an outcome**: mel 1." in seen(page)
+    assert "Sensitivity: 1 of 1 (too few to show as a share)" in seen(page)
+    assert "%" not in seen(page).partition("Against biopsy")[2]
+
+
+def test_missed_cancer_is_named(records, monkeypatch):
+    lesion_id = biopsy(records, keep_case(records, lesion=(205, 165, 140)), "bcc")
+
+    page = open_as(ADA, monkeypatch, "outcomes")
+
+    assert f"Missed: lesion {lesion_id[:8]}" in seen(page)
+
+
+def test_look_at_the_figures_is_noted_and_due_again_after_three_months(records, monkeypatch):
+    now = datetime.now(UTC)
+    assert not is_check_due(records, now=now)
+    biopsy(records, keep_case(records))
+    assert is_check_due(records, now=now)
+
+    page = open_as(ADA, monkeypatch, "outcomes")
+    press(page, "note_check")
+
+    assert "by ada" in seen(page)
+    now = datetime.now(UTC)
+    assert not is_check_due(records, now=now)
+    assert is_check_due(records, now=now + timedelta(days=93))
+    assert is_check_due(records, now=now - timedelta(days=3))
+
+
+def test_demo_outcomes_ask_for_no_look(records):
+    biopsy(records, keep_case(records, is_demo=True))
+
+    assert not is_check_due(records, now=datetime.now(UTC))
+
+
+def test_public_sees_no_figures(records, monkeypatch):
+    biopsy(records, keep_case(records))
+
+    page = open_as(NOBODY, monkeypatch, "outcomes")
+
+    assert "Sensitivity" not in seen(page)
