@@ -42,7 +42,7 @@ def is_check_due(records: Records, *, now: datetime) -> bool:
 def reminder_words(records: Records, *, now: datetime) -> str:
     """Return when somebody last looked, and whether it is time again."""
     last = last_check(records)
+    due = " It is time: open the page Against biopsy." if is_check_due(records, now=now) else ""
     if last is None:
-        return "Nobody has noted a look at these figures yet."
-    due = " It is time to look again." if is_check_due(records, now=now) else ""
+        return f"Nobody has noted a look at these figures yet.{due}"
     return f"Last looked at on {last.at:%Y-%m-%d} by {last.actor}.{due}"

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ..model.manifest import Manifest
 from ..model.predictor import Predictor
 from ..trust.cases import cases_file
 from . import models, performance, similar_cases
+from .access import records_exist
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / "data"
@@ -65,6 +67,7 @@ def check_installation(
     yield check_packages(requirements)
     yield from check_weights(weights_dir or models.WEIGHTS_DIR)
     yield check_disk(data_dir)
+    yield from check_outcomes(datetime.now(UTC))
     yield check_engine(model, engine, load)
 
 
@@ -96,6 +99,19 @@ def check_packages(requirements: Path) -> Check:
         "; ".join(wrong) or f"{len(wanted)} as pinned",
         f"Install them again: {Path(sys.executable).name} -m pip install -r requirements.txt",
     )
+
+
+def check_outcomes(now: datetime) -> list[Check]:
+    """Say whether somebody has looked at the model against biopsies in the last three months; nothing without records."""
+    if not records_exist():
+        return []
+    from .checks import reminder_words
+    from .records import open_records
+
+    try:
+        return [Check("model against biopsies", True, reminder_words(open_records(), now=now))]
+    except DermaScanError as error:
+        return [Check("model against biopsies", False, str(error), "Put the records right, then run doctor again.")]
 
 
 def _pins(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
