@@ -102,6 +102,11 @@ class ImageStore:
         """
         return _read(self.path(sha256), f"The photo {sha256[:12]}")
 
+    def read_sealed_thumbnail(self, sha256: str) -> bytes | None:
+        """Return a photo's thumbnail as it lies on the disk; None where there is none."""
+        path = self._thumbnail(sha256)
+        return _read(path, f"The small picture of photo {sha256[:12]}") if path.is_file() else None
+
     def thumbnail(self, sha256: str) -> bytes:
         """Return a photo's small JPEG.
 
