@@ -28,6 +28,7 @@ from . import (  # noqa: F401  # each registers its commands
     screening,
     serving,
     training,
+    upkeep,
 )
 from .common import PROGRAM, app
 from .quiet_start import hide_start_up_lines
@@ -37,8 +38,7 @@ __all__ = ["app", "main"]
 # Each registers its commands when it is imported.
 SUBJECTS = (
     *(audit, cases, data, data_import, evaluation, experiments, gate, models, moles, records, repeatability, screening),
-    serving,
-    training,
+    *(serving, training, upkeep),
 )
 
 
