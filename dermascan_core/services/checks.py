@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from ..errors import RecordError, StorageError
 from ..storage.audit import Entry, entries
+from ..storage.places import Places
 from ..storage.schema import Lesion, Outcome, Person
-from .records import Records, note
+from .check import Check
+from .records import Records, note, open_existing_records
 
 ACTION, SUBJECT = "figures looked at", "outcomes"
 DUE_AFTER = timedelta(days=92)
@@ -46,3 +49,12 @@ def reminder_words(records: Records, *, now: datetime) -> str:
     if last is None:
         return f"Nobody has noted a look at these figures yet.{due}"
     return f"Last looked at on {last.at:%Y-%m-%d} by {last.actor}.{due}"
+
+
+def check_outcomes(now: datetime, places: Places) -> list[Check]:
+    """Say for ``doctor`` when somebody last looked at the model against biopsies; nothing where there are no records."""
+    try:
+        records = open_existing_records(places)
+    except (RecordError, StorageError):
+        return []  # what is wrong with the records is said by their own check
+    return [Check("model against biopsies", True, reminder_words(records, now=now))]

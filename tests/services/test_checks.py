@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dermascan_core.services.checks import note_check, reminder_words
-from dermascan_core.services.doctor import check_outcomes
+from dermascan_core.services.checks import check_outcomes, note_check, reminder_words
 from dermascan_core.services.readings import add_outcome
 from dermascan_core.services.records import open_records
+from dermascan_core.storage.places import read_places
 from tests.clinic import somebody
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -20,7 +20,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_doctor_says_nothing_where_there_are_no_records_and_makes_none(folder):
-    assert check_outcomes(NOW) == []
+    assert check_outcomes(NOW, read_places()) == []
     assert not folder.exists()
 
 
@@ -29,10 +29,10 @@ def test_doctor_says_when_it_is_time(folder):
     _, lesion = somebody(records)
     add_outcome(records, lesion.id, dx="nv", confirmed_by="histopathology", found_at=NOW, actor="ada", now=NOW)
 
-    [before] = check_outcomes(NOW)
+    [before] = check_outcomes(NOW, read_places())
     note_check(records, actor="ada", now=NOW)
-    [after] = check_outcomes(NOW + timedelta(days=91))
-    [later] = check_outcomes(NOW + timedelta(days=93))
+    [after] = check_outcomes(NOW + timedelta(days=91), read_places())
+    [later] = check_outcomes(NOW + timedelta(days=93), read_places())
 
     assert before.found.endswith("It is time: open the page Against biopsy.")
     assert after.found == "Last looked at on 2026-11-26 by ada."
