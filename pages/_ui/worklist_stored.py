@@ -161,6 +161,9 @@ def _show_progress(records: Records, batch_id: str, user: User) -> None:
             st.rerun()  # the last photos came in since the list was read
         return
     n_done = batch.n_photos - batch.n_open
+    if shown is not None and not shown.ranked and n_done > batch.n_failed:
+        _forget_list()
+        st.rerun()  # the first answers are there
     runner = worklist_runner()
     st.progress(n_done / max(1, batch.n_photos), text=_progress_words(batch, runner.seconds_left(batch)))
     if runner.problem:
