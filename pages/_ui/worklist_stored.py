@@ -155,9 +155,11 @@ def _show_progress(records: Records, batch_id: str, user: User) -> None:
         batch = lists.find_batch(records, batch_id)
     except DermaScanError:
         st.rerun()
-    _, shown = _list_read_before()
+    read_id, found = _list_read_before()
+    shown = found if read_id == batch_id else None
     if batch.state.is_over:
         if shown is not None and change_mark(records, batch_id) != shown.mark:
+            _forget_list()
             st.rerun()  # the last photos came in since the list was read
         return
     n_done = batch.n_photos - batch.n_open
