@@ -29,6 +29,7 @@ from . import (  # noqa: F401  # each registers its commands
     screening,
     serving,
     training,
+    worklist,
 )
 from .common import PROGRAM, app
 from .quiet_start import hide_start_up_lines
@@ -54,6 +55,7 @@ SUBJECTS = (
         serving,
     ),
     training,
+    worklist,
 )
 
 
