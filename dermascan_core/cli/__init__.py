@@ -31,6 +31,7 @@ from . import (  # noqa: F401  # each registers its commands
     serving,
     training,
     upkeep,
+    worklist,
 )
 from .common import PROGRAM, app
 from .quiet_start import hide_start_up_lines
@@ -56,6 +57,7 @@ SUBJECTS = (
     serving,
     training,
     upkeep,
+    worklist,
 )
 
 

@@ -30,11 +30,11 @@ def test_doctor_says_when_it_is_time(folder):
     add_outcome(records, lesion.id, dx="nv", confirmed_by="histopathology", found_at=NOW, actor="ada", now=NOW)
 
     [before] = check_outcomes(NOW, read_places())
-    note_check(records, actor="ada", now=NOW)
+    note_check(records.database, actor="ada", now=NOW)
     [after] = check_outcomes(NOW + timedelta(days=91), read_places())
     [later] = check_outcomes(NOW + timedelta(days=93), read_places())
 
     assert before.found.endswith("It is time: open the page Against biopsy.")
     assert after.found == "Last looked at on 2026-11-26 by ada."
     assert later.found == "Last looked at on 2026-11-26 by ada. It is time: open the page Against biopsy."
-    assert reminder_words(records, now=NOW) == "Last looked at on 2026-11-26 by ada."
+    assert reminder_words(records.database, now=NOW) == "Last looked at on 2026-11-26 by ada."
