@@ -158,9 +158,9 @@ def _estimate(estimate: Estimate, factor: int) -> str:
 
 def _show_check(records: Records, user: str) -> None:
     st.header("The check every three months")
-    st.markdown(as_plain_text(reminder_words(records, now=now_utc()), max_chars=300))
+    st.markdown(as_plain_text(reminder_words(records.database, now=now_utc()), max_chars=300))
     if st.button("I have looked at these figures today", key="note_check", icon=":material/event_available:"):
-        note_check(records, actor=user, now=now_utc())
+        note_check(records.database, actor=user, now=now_utc())
         st.rerun()
 
 

@@ -105,7 +105,12 @@ def _show_head(records: Records, case: CaseAtHand, user: User) -> None:
             "Next case (N)", key="next", shortcut="N", on_click=_ask_next, args=(case,), icon=":material/skip_next:"
         )
         st.button("List (L)", key="back", shortcut="L", on_click=choose_case, args=("",), icon=":material/list:")
-    link_page("pages/case_history.py", "History, remarks and outcome of this case", icon=":material/history:")
+    link_page(
+        "pages/case_history.py",
+        "History, remarks and outcome of this case",
+        icon=":material/history:",
+        query={CASE_PARAM: case.screening.id},
+    )
 
 
 def _ask_next(case: CaseAtHand) -> None:

@@ -30,6 +30,8 @@ from . import (  # noqa: F401  # each registers its commands
     screening,
     serving,
     training,
+    upkeep,
+    worklist,
 )
 from .common import PROGRAM, app
 from .quiet_start import hide_start_up_lines
@@ -54,6 +56,8 @@ SUBJECTS = (
     screening,
     serving,
     training,
+    upkeep,
+    worklist,
 )
 
 

@@ -99,7 +99,10 @@ class Access:
 
     @staticmethod
     def _renewed_hash(account: Account, password: str) -> str | None:
-        is_old = account.password_hash is not None and passwords.is_outdated(account.password_hash)
+        # Not for a disabled account: the time would say that the password was right.
+        is_old = (
+            account.is_enabled and account.password_hash is not None and passwords.is_outdated(account.password_hash)
+        )
         return passwords.hash_password(password) if is_old else None
 
     def _finish(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -123,10 +123,10 @@ def _choose_voice(title: str) -> Voice:
     return voice
 
 
-def link_page(path: str, label: str, *, icon: str | None = None) -> None:
+def link_page(path: str, label: str, *, icon: str | None = None, query: Mapping[str, str] | None = None) -> None:
     """Link to another page; plain text where that page is not on the map (a page run by itself)."""
     try:
-        st.page_link(path, label=label, icon=icon)
+        st.page_link(path, label=label, icon=icon, query_params=dict(query or {}))
     except StreamlitPageNotFoundError:
         st.markdown(f"{label} (in the menu)")
 

@@ -13,6 +13,8 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 from streamlit.runtime.secrets import secrets_singleton
 
+from dermascan_core.errors import AccessError
+
 from . import login_token
 
 if TYPE_CHECKING:
@@ -40,15 +42,16 @@ def identity_here() -> Identity | None:
 
 def ask_provider(name: str) -> None:
     """Send the browser to a provider, and remember which page it wanted."""
-    _asked_pages().keep(login_token.browser_here(), _page_name())
+    _asked_pages().keep(login_token.browser_here(), _page_name(), _word_here())
     st.login(name or None)
 
 
 def go_on_to_asked_page() -> None:
     """Go to the page that was asked for before a provider was: Streamlit comes back to the first page."""
-    if not _auth_section() or not st.user.get("is_logged_in"):
+    word = _word_here()
+    if not word:
         return
-    page = _asked_pages().take(login_token.browser_here())
+    page = _asked_pages().take(login_token.browser_here(), word)
     if page and page != _page_name():
         with suppress(StreamlitPageNotFoundError):  # a page run by itself has no map
             st.switch_page(f"pages/{page}.py")
@@ -59,26 +62,37 @@ class AskedPages:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pages: dict[str, tuple[float, str]] = {}
+        self._pages: dict[str, tuple[float, str, str]] = {}
 
-    def keep(self, browser: str, page: str) -> None:
-        """Remember a page for a browser that has a mark."""
+    def keep(self, browser: str, page: str, word: str) -> None:
+        """Remember a page for a browser that has a mark, and which word of a provider it had so far."""
         now_s = time.monotonic()
         with self._lock:
             self._pages = {b: kept for b, kept in self._pages.items() if now_s - kept[0] < _ASKED_FOR_S}
             if browser:
-                self._pages[browser] = (now_s, page)
+                self._pages[browser] = (now_s, page, word)
 
-    def take(self, browser: str) -> str:
-        """Return the page and forget it; "" without one."""
+    def take(self, browser: str, word: str) -> str:
+        """Return the page once the provider has said something new, and forget it; "" before, and without one."""
         with self._lock:
-            kept_s, page = self._pages.pop(browser, (0.0, ""))
-        return page if page and time.monotonic() - kept_s < _ASKED_FOR_S else ""
+            kept_s, page, old_word = self._pages.get(browser, (0.0, "", ""))
+            if not page or word == old_word:
+                return ""
+            del self._pages[browser]
+        return page if time.monotonic() - kept_s < _ASKED_FOR_S else ""
 
 
 @st.cache_resource(show_spinner=False)
 def _asked_pages() -> AskedPages:
     return AskedPages()
+
+
+def _word_here() -> str:
+    try:
+        identity = identity_here()
+    except AccessError:
+        return ""  # a word that does not say who: the login tells
+    return identity.token if identity is not None else ""
 
 
 def _page_name() -> str:

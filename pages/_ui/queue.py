@@ -89,6 +89,11 @@ def _ask_whose(records: Records) -> bool:
     if not list_screenings(records, is_demo=True, limit=1).n_screenings:
         return False
     whose = st.segmented_control(
-        "Which cases", list(_WHOSE), format_func=_WHOSE.__getitem__, default="real", required=True, key="queue_whose"
+        "Which cases",
+        list(_WHOSE),
+        format_func=_WHOSE.__getitem__,
+        default="real" if list_screenings(records, is_demo=False, limit=1).n_screenings else "demo",
+        required=True,
+        key="queue_whose",
     )
     return whose == "demo"

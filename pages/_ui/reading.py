@@ -197,9 +197,10 @@ def _ask_override(screening_id: str, reading: Reading) -> None:
     _choice("final_dx", "Diagnosis", DX_WORDS, reading.final_dx or UNKNOWN, screening_id)
     _choice("final_step", "Next step", STEP_WORDS, reading.final_step or NextStep.SEE_DOCTOR.value, screening_id)
     key = f"reason_{screening_id}"
-    st.session_state.setdefault(key, reading.reason)
+    # Values come from the draft, not from the session: after a time-out the session may hold a widget's default again.
     st.text_area(
         "Why (kept beside the model's answer)",
+        value=reading.reason,
         key=key,
         max_chars=_MAX_WORDS,
         on_change=_write,
@@ -219,9 +220,14 @@ def _ask_override(screening_id: str, reading: Reading) -> None:
 
 def _choice(name: str, label: str, words: dict[str, str], value: str, screening_id: str) -> None:
     key = f"{name}_{screening_id}"
-    st.session_state.setdefault(key, value)
     st.selectbox(
-        label, list(words), format_func=words.__getitem__, key=key, on_change=_write, args=(screening_id, name, key)
+        label,
+        list(words),
+        index=list(words).index(value),
+        format_func=words.__getitem__,
+        key=key,
+        on_change=_write,
+        args=(screening_id, name, key),
     )
 
 

@@ -151,6 +151,7 @@ def ask_grid(intake: Intake | None) -> Prepared | None:
             frame,
             column_config=_columns(),
             disabled=["photo"],
+            placeholder="",
             hide_index=True,
             height=min(560, 40 + 35 * max(1, len(frame))),
             key=f"triage_grid_{abs(hash(intake.source))}",

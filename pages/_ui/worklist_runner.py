@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -18,11 +19,24 @@ if TYPE_CHECKING:
 
 
 def go_on_with_batches() -> None:
-    """Go on with what an earlier process left, where records are in use; whoever asks about one spot waits for nothing."""
+    """Go on with what an earlier process left, where records are in use; whoever opens a page does not wait for it."""
     if not records_exist():
         return
+    from dermascan_core.services.records import records_address
+
+    _begun(records_address())
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _begun(address: str) -> threading.Thread:
+    thread = threading.Thread(target=_begin, args=(address,), name="open-worklist", daemon=True)
+    thread.start()
+    return thread
+
+
+def _begin(address: str) -> None:
     try:
-        worklist_runner()
+        _running(address)
     except DermaScanError:
         return  # the page that needs the records says what is wrong
 

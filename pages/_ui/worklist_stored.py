@@ -155,12 +155,17 @@ def _show_progress(records: Records, batch_id: str, user: User) -> None:
         batch = lists.find_batch(records, batch_id)
     except DermaScanError:
         st.rerun()
-    _, shown = _list_read_before()
+    read_id, found = _list_read_before()
+    shown = found if read_id == batch_id else None
     if batch.state.is_over:
         if shown is not None and change_mark(records, batch_id) != shown.mark:
+            _forget_list()
             st.rerun()  # the last photos came in since the list was read
         return
     n_done = batch.n_photos - batch.n_open
+    if shown is not None and not shown.ranked and n_done > batch.n_failed:
+        _forget_list()
+        st.rerun()  # the first answers are there
     runner = worklist_runner()
     st.progress(n_done / max(1, batch.n_photos), text=_progress_words(batch, runner.seconds_left(batch)))
     if runner.problem:

@@ -144,7 +144,7 @@ class WorklistView:
     def _show_table(self, page: Sequence[Numbered]) -> None:
         can_choose = self.on_open is not None or self.on_take_off is not None
         shown = st.dataframe(
-            [self._row(number, entry) for number, entry in page],
+            _without_empty([self._row(number, entry) for number, entry in page]),
             column_config={
                 "photo": st.column_config.ImageColumn(width="small"),
                 "cancer or pre-cancer": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%"),
@@ -227,6 +227,12 @@ class WorklistView:
         st.markdown(f"**{number}.** {title}{share}{marks}")
         st.caption(as_plain_text(" ".join(filter(None, (entry.person, entry.lesion))) or entry.names[0], max_chars=28))
         self._offer(entry)
+
+
+def _without_empty(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out optional columns that say nothing on this page: on a phone each costs a swipe."""
+    empty = [name for name in ("flag", "read", "person", "lesion", "site") if not any(row.get(name) for row in rows)]
+    return [{name: value for name, value in row.items() if name not in empty} for row in rows]
 
 
 def _percent(share: float | None) -> float | None:

@@ -12,7 +12,7 @@ from tests.browser.conftest import serve_app
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("", "compare_moles", "triage", "performance", "know_your_skin", "about")
+PAGES = ("", "compare_moles", "triage", "performance", "know_your_skin", "about", "accounts", "login")
 N_BARS = 9  # seven classes, cancer or pre-cancer together, and how steady the answer is
 DARKEST_LIGHT = 120  # a channel's mean under this is a dark ground
 

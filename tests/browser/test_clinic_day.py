@@ -146,10 +146,10 @@ def spend_the_day(folder: Path, new_browser: NewBrowser, *, n_photos: int, n_rea
         wait_until_screened(ben, folder, n_photos)
 
         ben.goto(address + "review")
-        press(ben, "n", "Your own opinion first")
+        press(ben, "n", "What do you take it for?")
         for _ in range(n_read):
             read_by_keys(ben)
-            press(ben, "n", "Your own opinion first")
+            press(ben, "n", "What do you take it for?")
         give_own_opinion(ben, dx="3", step="4")
         press(ben, "o", "What holds instead, and why")
         ben.get_by_label("Why (kept beside the model's answer)").fill(REASON)
@@ -166,7 +166,8 @@ def spend_the_day(folder: Path, new_browser: NewBrowser, *, n_photos: int, n_rea
 
         anna = open_at(new_browser(), address, "review")
         log_in(anna, "anna")
-        press(anna, "n", "Your own opinion first")
+        expect(anna.get_by_text("Begin with the first of", exact=False)).to_be_visible()
+        press(anna, "n", "What do you take it for?")
         read_by_keys(anna)
         expect(anna.get_by_text("ben has read this case too.", exact=False)).to_be_visible()
         enter_biopsy(anna)

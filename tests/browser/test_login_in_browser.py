@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 
 COOKIE = "dermascan_login"
 WALL = "Records are for those who have an account here."
-NewBrowser = Callable[[], BrowserContext]
+NewBrowser = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def new_browser(chromium: Browser) -> Iterator[NewBrowser]:
     """Make browsers that know nothing of each other."""
     made: list[BrowserContext] = []
 
-    def make() -> BrowserContext:
-        context = chromium.new_context(viewport={"width": 360, "height": 780})
+    def make(width: int = 360) -> BrowserContext:
+        context = chromium.new_context(viewport={"width": width, "height": 780})
         context.set_default_timeout(45_000)
         made.append(context)
         return context
@@ -222,7 +222,7 @@ def ask_provider(tab: Page) -> None:
 def test_provider_lets_in_whom_an_administrator_has_linked_and_each_word_begins_one_session(
     new_browser: NewBrowser, clinic_address: str, clinic: Access, issuer: Issuer
 ) -> None:
-    context = new_browser()
+    context = new_browser(1280)
     tab = open_at(context, clinic_address)
     ask_provider(tab)
     line = f"{issuer.address} 248289761001"
@@ -236,7 +236,6 @@ def test_provider_lets_in_whom_an_administrator_has_linked_and_each_word_begins_
     assert (word["httpOnly"], word["sameSite"]) == (True, "Lax")
     assert cookie_of(context) is None
 
-    open_menu(tab)
     tab.get_by_role("button", name="Log out").click()
     tab.wait_for_url(clinic_address)
     assert cookie_of(context, "_streamlit_user") is None

@@ -5,14 +5,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from dermascan_core.services.access import LOCAL_USER, Action, Role, User, check, make_access, may
 from dermascan_core.services.logins import Access
+from dermascan_core.storage.schema import Login
 from pages._ui.access import LOGIN_PAGE, PAGE_ROLES
 from tests.attacks import SQL_INJECTIONS, XSS
 from tests.pages.reading import seen
@@ -235,6 +237,28 @@ def test_click_on_a_page_whose_session_has_ended_does_nothing(
 
     assert is_walled(page)
     assert [account.is_enabled for account in clinic.accounts(LOCAL_USER)] == [True, True]
+
+
+def set_last_click(access: Access, ago: timedelta) -> None:
+    with access.database.transaction() as session:
+        session.execute(update(Login).values(seen_at=datetime.now(UTC) - ago))
+
+
+def test_two_minutes_before_the_end_one_click_stays_logged_in(
+    clinic: Access, browser: dict[str, str], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = log_in(open_page(LOGIN_PAGE), "anna")
+    assert [text.value for text in page.sidebar.caption] == ["You are logged out after 15 minutes without a click."]
+    monkeypatch.setattr("dermascan_core.storage.logins.NOTED_EVERY", timedelta(hours=1))
+    set_last_click(clinic, timedelta(minutes=13, seconds=30))
+    page.run()
+    assert [text.value for text in page.sidebar.warning] == ["You are logged out in 2 minutes."]
+    assert [toast.value for toast in page.toast] == ["You are logged out in 2 minutes, unless you click."]
+
+    monkeypatch.setattr("dermascan_core.storage.logins.NOTED_EVERY", timedelta(seconds=15))
+    page.button(key="stay_logged_in").click().run()
+
+    assert [text.value for text in page.sidebar.caption] == ["You are logged out after 15 minutes without a click."]
 
 
 def test_administrator_adds_an_account_whose_owner_chooses_a_password(

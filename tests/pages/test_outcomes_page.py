@@ -53,24 +53,24 @@ def test_missed_cancer_is_named(records, monkeypatch):
 
 def test_look_at_the_figures_is_noted_and_due_again_after_three_months(records, monkeypatch):
     now = datetime.now(UTC)
-    assert not is_check_due(records, now=now)
+    assert not is_check_due(records.database, now=now)
     biopsy(records, keep_case(records))
-    assert is_check_due(records, now=now)
+    assert is_check_due(records.database, now=now)
 
     page = open_as(ADA, monkeypatch, "outcomes")
     press(page, "note_check")
 
     assert "by ada" in seen(page)
     now = datetime.now(UTC)
-    assert not is_check_due(records, now=now)
-    assert is_check_due(records, now=now + timedelta(days=93))
-    assert is_check_due(records, now=now - timedelta(days=3))
+    assert not is_check_due(records.database, now=now)
+    assert is_check_due(records.database, now=now + timedelta(days=93))
+    assert is_check_due(records.database, now=now - timedelta(days=3))
 
 
 def test_demo_outcomes_ask_for_no_look(records):
     biopsy(records, keep_case(records, is_demo=True))
 
-    assert not is_check_due(records, now=datetime.now(UTC))
+    assert not is_check_due(records.database, now=datetime.now(UTC))
 
 
 def test_public_sees_no_figures(records, monkeypatch):

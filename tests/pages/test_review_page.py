@@ -145,6 +145,8 @@ def test_words_typed_after_the_login_ended_are_not_written_and_come_back_after_t
     page.run()
 
     assert find_reading(records, screening, reviewer="ada").reason == "Typed too late"
+    assert page.text_area[0].value == "Typed too late"
+    assert page.selectbox(key=f"final_dx_{screening}").value == "bkl"
 
 
 def test_two_clinicians_read_one_case_and_the_second_is_told(records, monkeypatch):
