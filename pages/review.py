@@ -101,10 +101,8 @@ def _show_head(records: Records, case: CaseAtHand, user: User) -> None:
     label = f", {as_plain_text(case.lesion.label)}" if case.lesion.label else ""
     st.markdown(f"**{case.person.pseudonym}**{mark}{label}. {page.n_screenings} left to read.")
     with st.container(horizontal=True):
-        st.button(
-            "Next case (N)", key="next", shortcut="N", on_click=_ask_next, args=(case,), icon=":material/skip_next:"
-        )
-        st.button("List (L)", key="back", shortcut="L", on_click=choose_case, args=("",), icon=":material/list:")
+        st.button("Next case", key="next", shortcut="N", on_click=_ask_next, args=(case,), icon=":material/skip_next:")
+        st.button("List", key="back", shortcut="L", on_click=choose_case, args=("",), icon=":material/list:")
     link_page(
         "pages/case_history.py",
         "History, remarks and outcome of this case",
@@ -121,7 +119,7 @@ def _offer_undo(screening_id: str) -> None:
     last = st.session_state.get(_LAST_KEY)
     if last:
         st.button(
-            "Undo the last confirmed reading (U)",
+            "Undo the last confirmed reading",
             key="undo_reading",
             shortcut="U",
             on_click=parts.wish,

@@ -50,7 +50,7 @@ def show_queue(records: Records, user: User) -> None:
         offer_demo(records, user)
         return
     st.button(
-        f"Begin with the first of {page.n_screenings} (N)",
+        f"Begin with the first of {page.n_screenings}",
         key="begin",
         type="primary",
         shortcut="N",

@@ -161,7 +161,7 @@ def ask_decision(case: CaseAtHand, reading: Reading) -> None:
         return
     with st.container(horizontal=True):
         st.button(
-            "Agree with the model (A)",
+            "Agree with the model",
             key="agree",
             shortcut="A",
             type="primary",
@@ -171,7 +171,7 @@ def ask_decision(case: CaseAtHand, reading: Reading) -> None:
             icon=":material/check:",
         )
         st.button(
-            "Override (O)",
+            "Override",
             key="override",
             shortcut="O",
             on_click=wish,
@@ -179,7 +179,7 @@ def ask_decision(case: CaseAtHand, reading: Reading) -> None:
             icon=":material/edit:",
         )
         st.button(
-            "Refer (F)",
+            "Refer",
             key="refer",
             shortcut="F",
             on_click=wish,

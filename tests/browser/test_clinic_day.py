@@ -177,8 +177,10 @@ def enter_biopsy(tab: Page) -> None:
     tab.get_by_role("link", name="History, remarks and outcome of this case").click()
     expect(tab.get_by_text("Enter what it turned out to be")).to_be_visible()
     tab.get_by_text("Enter what it turned out to be").click()
-    tab.get_by_label("Diagnosis", exact=False).first.click()
-    tab.get_by_role("option", name="melanoma", exact=True).click()
+    diagnosis = tab.get_by_test_id("stSelectbox").filter(has_text="Diagnosis").locator("input")
+    diagnosis.click()
+    diagnosis.fill("melanoma")
+    tab.keyboard.press("Enter")
     tab.get_by_role("button", name="Keep the outcome").click()
     expect(tab.get_by_text("Kept: melanoma, by histopathology.")).to_be_visible()
 
