@@ -1,6 +1,6 @@
 """How long records take: keeping a case, a person's history, a list of many, walking the audit trail, deleting.
 
-    python -m benchmarks.records [--cases 5000] [--out docs/records-speed.md]
+    python -m benchmarks.records [--cases 1000] [--out docs/records-speed.md]
 
 In SQLite, in a temporary folder of the disk that TMPDIR names; each confirmed write waits for the disk.
 """
@@ -33,7 +33,7 @@ NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 N_REPEATS = 20
 N_LESIONS = 10
 N_OF_ONE = 100
-N_ENTRIES = 100_000
+N_ENTRIES = 20_000
 
 
 def median_ms(task: Callable[[int], object], n_repeats: int = N_REPEATS) -> float:
@@ -120,7 +120,7 @@ def measure(folder: Path, n_cases: int) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=5_000)
+    parser.add_argument("--cases", type=int, default=1_000)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -130,8 +130,8 @@ def main() -> None:
             "# How long records take",
             "",
             f"Written by `python -m benchmarks.records`; SQLite, {os.cpu_count()} cores, {platform.machine()}, "
-            f"Python {platform.python_version()}. A case waits for the disk: its photo, its thumbnail and its rows are each "
-            "brought there for good.",
+            f"Python {platform.python_version()}; {os.getloadavg()[0]:.0f} programs wanted the processor at the end. A case "
+            "waits for the disk: its photo, its thumbnail and its rows are each brought there for good.",
             "",
             *table,
         ]
