@@ -18,7 +18,7 @@ ifneq ($(shell test -e $(VENV)/pyvenv.cfg && ! $(PY) -c "" 2>/dev/null && echo b
 .PHONY: $(VENV)/pyvenv.cfg
 endif
 
-.PHONY: help run test check train bench nightly browser clean
+.PHONY: help run test check train bench nightly browser postgres clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -26,7 +26,7 @@ help: ## Say what can be made
 run: $(VENV)/run.stamp ## Open the app (installs the pinned requirements first)
 	$(PY) -m streamlit run streamlit_app.py
 
-test: $(VENV)/test.stamp browser ## Lint, types and every test but the slow ones
+test: $(VENV)/test.stamp browser postgres ## Lint, types and every test but the slow ones
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
@@ -37,7 +37,7 @@ check: $(VENV)/test.stamp ## Lint and types only
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-nightly: $(VENV)/test.stamp browser ## The slow tests
+nightly: $(VENV)/test.stamp browser postgres ## The slow tests
 	$(PY) -m pytest --durations=10 -m slow $(PYTEST_ARGS)
 
 train: $(VENV)/train.stamp ## Train PRESET on $$DERMASCAN_DATA/ham10000 into OUT; goes on where a run was stopped
@@ -63,6 +63,20 @@ browser: # A Chromium for the tests that click through the app; without one thos
 	then exit 0; fi; \
 	echo "*** No Chromium on this machine, and it could not be installed: the browser tests WILL BE SKIPPED."; \
 	echo "*** Install it (Debian: apt-get install chromium), then run make test again."
+
+postgres: # A PostgreSQL for the tests of records, which start one of their own; the system's is neither made nor started.
+	@for programs in /usr/lib/postgresql/*/bin/initdb; do if [ -x "$$programs" ]; then exit 0; fi; done; \
+	if command -v initdb >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then as_root=""; else as_root="sudo -n"; fi; \
+	settings=/etc/postgresql-common/createcluster.d; ours=$$settings/dermascan-tests.conf; \
+	if command -v apt-get >/dev/null 2>&1 && $$as_root apt-get update -qq && $$as_root mkdir -p $$settings && \
+	   echo "create_main_cluster = false" | $$as_root tee $$ours >/dev/null; then \
+	  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	  done=$$?; $$as_root rm -f $$ours; \
+	  if [ $$done = 0 ]; then exit 0; fi; \
+	fi; \
+	echo "*** No PostgreSQL on this machine, and it could not be installed: its tests WILL BE SKIPPED."; \
+	echo "*** Install it (Debian: apt-get install postgresql), then run make test again."
 
 clean: ## Remove .venv and everything that tests and tools leave behind; runs/ and data/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -29,6 +29,7 @@ from . import (  # noqa: F401  # each registers its commands
     screening,
     serving,
     training,
+    upkeep,
 )
 from .common import PROGRAM, app
 from .quiet_start import hide_start_up_lines
@@ -38,8 +39,7 @@ __all__ = ["app", "main"]
 # Each registers its commands when it is imported.
 SUBJECTS = (
     *(accounts, audit, cases, data, data_import, evaluation, experiments, gate, models, moles, records, repeatability),
-    *(screening, serving),
-    training,
+    *(screening, serving, training, upkeep),
 )
 
 

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,8 +21,11 @@ from ..model.exported_engines import check_engine_files
 from ..model.head_file import heads_file, load_heads
 from ..model.manifest import Manifest
 from ..model.predictor import Predictor
+from ..storage.places import Places, read_places
 from ..trust.cases import cases_file
 from . import models, performance, similar_cases
+from .check import Check
+from .records_check import check_records
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / "data"
@@ -33,16 +35,6 @@ _RESTORE = "Restore the folder weights/ from the release (git checkout -- weight
 _TENSORFLOWS = ("tensorflow-cpu", "tensorflow")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: what, whether it is well, what was found, and what to do if it is not."""
-
-    name: str
-    is_well: bool
-    found: str
-    advice: str = ""
-
-
 def check_installation(
     *,
     model: str = models.DEFAULT_MODEL,
@@ -50,6 +42,7 @@ def check_installation(
     weights_dir: Path | None = None,
     data_dir: Path = DATA_DIR,
     requirements: Path = ROOT / "requirements.txt",
+    places: Places | None = None,
     load: Callable[[str, str], Predictor] = models.load_predictor,
 ) -> Iterator[Check]:
     """Yield the checks one by one, the quick ones first; the last one asks the engine about a generated photo.
@@ -59,12 +52,14 @@ def check_installation(
         weights_dir: Folder of the weights; None for the one that ships.
         data_dir: Where the app keeps its data.
         requirements: The pinned packages.
+        places: Where records lie; from the environment where None.
         load: Turns (model, engine) into a predictor.
     """
     yield check_python(sys.version_info[:2])
     yield check_packages(requirements)
     yield from check_weights(weights_dir or models.WEIGHTS_DIR)
     yield check_disk(data_dir)
+    yield from check_records(places or read_places())
     yield check_engine(model, engine, load)
 
 

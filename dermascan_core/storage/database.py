@@ -53,6 +53,17 @@ class Database:
         """Whether it is a file of this machine."""
         return self.url.get_backend_name() == "sqlite"
 
+    @property
+    def file(self) -> Path:
+        """The file of an SQLite database.
+
+        Raises:
+            StorageError: It has none: a server keeps it, or the memory alone.
+        """
+        if not self.is_sqlite or self.url.database in (None, "", ":memory:"):
+            raise StorageError("Expected an SQLite database in a file. This one has none. Set DERMASCAN_DATABASE_URL.")
+        return Path(str(self.url.database))
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Give a session whose changes are kept together at the end, or not at all where anything failed.
@@ -88,7 +99,7 @@ class Database:
         with _one_upgrade_at_a_time, _plain_errors():
             before = self.version()
             with self.engine.begin() as connection:
-                bring_up_to_date(connection)
+                _bring_up_to_date(connection)
         return before, newest_version()
 
     def version(self) -> str | None:
@@ -118,7 +129,7 @@ class Database:
         self.engine.dispose()
 
 
-def bring_up_to_date(connection: Connection) -> None:
+def _bring_up_to_date(connection: Connection) -> None:
     """Make the newest tables, in the transaction that this connection is in.
 
     Raises:
@@ -202,7 +213,7 @@ def _begin_writing(connection: Connection) -> None:
 
 def _wait_for_other_writers(connection: Connection) -> None:
     if not (_is_reading(connection) or _is_outside_transactions(connection)):
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
 
 
@@ -249,7 +260,7 @@ _CAUSES = {
     "locked": _BUSY,
     "lock timeout": _BUSY,
     "disk is full": "The disk is full, so nothing was saved. Free some space, then try again.",
-    "disk i/o error": "The disk could not be written: it fails, or a file may not grow any more. Nothing was saved. Check the disk.",
+    "disk i/o error": "The disk failed or is full, so nothing was saved. Free some space and check the disk, then try again.",
     "readonly": "The database may only be read here, so nothing was saved. Give this program the right to write to its folder.",
     "unable to open": "The database file cannot be opened. Does its folder exist, and may this program write there?",
     "no such table": "The database is not up to date. Run: python -m dermascan_core db upgrade",

@@ -27,10 +27,10 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         _write_synced(partial, data)
         os.replace(partial, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise StorageError(_said_plainly(path, error)) from error
+        raise StorageError(said_plainly(path, error)) from error
 
 
 def make_private_folder(folder: Path) -> None:
@@ -42,7 +42,7 @@ def make_private_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise StorageError(_said_plainly(folder, error)) from error
+        raise StorageError(said_plainly(folder, error)) from error
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def one_at_a_time(lock: Path, *, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[
         msg = f"Another program has been working on the records in '{lock.parent}' for {timeout_s:.0f} seconds. "
         raise StorageError(f"{msg}Wait until it is done, then try again.") from error
     except OSError as error:
-        raise StorageError(_said_plainly(lock, error)) from error
+        raise StorageError(said_plainly(lock, error)) from error
     try:
         yield
     finally:
@@ -74,7 +74,14 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Bring a file that was written by others to the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk, so that a renamed file is still there after the plug was pulled."""
     if os.name != "posix":
         return  # Windows cannot open a folder to sync it, and keeps names in its journal
     handle = os.open(folder, os.O_RDONLY)
@@ -84,7 +91,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _said_plainly(path: Path, error: OSError) -> str:
+def said_plainly(path: Path, error: OSError) -> str:
+    """Return what went wrong with writing there, and what to do."""
     causes = {
         errno.ENOSPC: "the disk is full. Free some space, then try again.",
         errno.EDQUOT: "the disk quota is used up. Free some space, then try again.",

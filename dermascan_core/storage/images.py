@@ -102,6 +102,11 @@ class ImageStore:
         """
         return _read(self.path(sha256), f"The photo {sha256[:12]}")
 
+    def read_sealed_thumbnail(self, sha256: str) -> bytes | None:
+        """Return a photo's thumbnail as it lies on the disk; None where there is none."""
+        path = self._thumbnail(sha256)
+        return _read(path, f"The small picture of photo {sha256[:12]}") if path.is_file() else None
+
     def thumbnail(self, sha256: str) -> bytes:
         """Return a photo's small JPEG.
 
@@ -134,7 +139,7 @@ class ImageStore:
 
     def all(self) -> Iterator[str]:
         """Yield the SHA-256 of every photo, in the order of their names."""
-        return (path.name for path in sorted(self.folder.glob(_TWO_DEEP)) if _SHA256.fullmatch(path.name))
+        return stored_photos(self.folder)
 
     def is_empty(self) -> bool:
         """Whether no photo is stored."""
@@ -236,6 +241,11 @@ class ImageStore:
 
     def _locked(self) -> AbstractContextManager[None]:
         return one_at_a_time(self.folder / ".lock")
+
+
+def stored_photos(folder: Path) -> Iterator[str]:
+    """Yield the SHA-256 of every photo in a store's folder, in the order of their names; needs no key."""
+    return (path.name for path in sorted(folder.glob(_TWO_DEEP)) if _SHA256.fullmatch(path.name))
 
 
 def holds_photos(folder: Path) -> bool:

@@ -5,6 +5,7 @@ Run as ``python -m tests.services.slow_keeper FOLDER LESION START``.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +20,8 @@ from tests.clinic import answered
 
 
 def main(folder: Path, lesion_id: str, start: int) -> None:
-    records = open_records(read_places({"DERMASCAN_RECORDS": str(folder)}))
+    url = os.environ.get("DERMASCAN_DATABASE_URL", "")
+    records = open_records(read_places({"DERMASCAN_RECORDS": str(folder), "DERMASCAN_DATABASE_URL": url}))
     screening, photos = answered()
     now = datetime.now(UTC)
     print("ready", flush=True)

@@ -7,6 +7,7 @@ import numpy as np
 from dermascan_core.errors import WeightsError
 from dermascan_core.model.manifest import save_manifest
 from dermascan_core.services import doctor
+from dermascan_core.storage.places import read_places
 from tests.fakes import FakePredictor, fake_manifest
 from tests.services.test_similar_cases import write_index
 
@@ -28,6 +29,7 @@ def test_sound_installation_passes_every_check(tmp_path):
             weights_dir=_write_weights(tmp_path / "weights"),
             data_dir=tmp_path / "data",
             requirements=tmp_path / "requirements.txt",
+            places=read_places({"DERMASCAN_RECORDS": str(tmp_path / "records")}),
             load=lambda model, engine: FakePredictor(),
         )
     )
@@ -41,6 +43,7 @@ def test_sound_installation_passes_every_check(tmp_path):
     ]
     assert "probabilities add up to 1.0000" in checks[-1].found
     assert not (tmp_path / "data").exists()  # looking leaves nothing behind
+    assert not (tmp_path / "records").exists()
 
 
 def test_unsupported_python_is_told_which_to_install():

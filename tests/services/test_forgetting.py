@@ -28,6 +28,7 @@ from dermascan_core.services.records import (
 from dermascan_core.storage import audit
 from dermascan_core.storage.kept import KeptPerson, NewReview
 from dermascan_core.storage.places import read_places
+from dermascan_core.storage.restore import PERSON_DELETED
 from dermascan_core.storage.schema import Base
 from tests.clinic import CONSENT, NOW, answered, somebody
 
@@ -77,7 +78,7 @@ def test_trail_keeps_that_somebody_was_deleted_and_nothing_else_of_them(records:
 
     with records.database.reading() as session:
         entries = list(audit.entries(session))
-    assert entries[-1].action == "person deleted"
+    assert entries[-1].action == PERSON_DELETED
     assert entries[-1].detail == {"lesions": 1, "photos": 1, "screenings": 1}
     assert not any(word in str(entries) for word in (person.pseudonym, "Jane", "mole", "shoulder", "Smith", "sister"))
     assert verify_trail(records).is_intact

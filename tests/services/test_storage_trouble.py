@@ -83,7 +83,8 @@ def test_file_that_may_not_grow_is_said_and_every_case_before_is_whole(tmp_path:
     *kept, said = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
     assert kept != []
-    assert said.startswith(("The disk is full, so nothing was saved.", "The disk could not be written:"))
+    assert said.startswith("The disk ")
+    assert "nothing was saved" in said
     again = open_records(read_places({"DERMASCAN_RECORDS": str(tmp_path)}))
     assert [f"kept {case.screening.id}" for case in lesion_history(again, lesion.id).cases] == kept
     assert verify_trail(again).is_intact

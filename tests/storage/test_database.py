@@ -217,7 +217,7 @@ def test_disk_full_keeps_what_was_there(tmp_path):
     assert done.stderr == ""
     message, rows = done.stdout.splitlines()
     assert message == (
-        "The disk could not be written: it fails, or a file may not grow any more. Nothing was saved. Check the disk."
+        "The disk failed or is full, so nothing was saved. Free some space and check the disk, then try again."
     )
     assert rows == "(1, 'kept')"
 
