@@ -40,24 +40,8 @@ __all__ = ["app", "main"]
 
 # Each registers its commands when it is imported.
 SUBJECTS = (
-    accounts,
-    audit,
-    cases,
-    data,
-    data_import,
-    evaluation,
-    experiments,
-    gate,
-    learning,
-    models,
-    moles,
-    records,
-    repeatability,
-    screening,
-    serving,
-    training,
-    upkeep,
-    worklist,
+    *(accounts, audit, cases, data, data_import, evaluation, experiments, gate, learning, models, moles, records),
+    *(repeatability, screening, serving, training, upkeep, worklist),
 )
 
 
