@@ -10,9 +10,10 @@ ENV PYTHONUNBUFFERED=1 \
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin dermascan
 WORKDIR /app
 
-COPY requirements.txt ./
+COPY requirements.txt requirements-postgres.txt ./
 # Without bytecode TensorFlow's import takes three times as long, in every container.
-RUN python -m pip install --compile -r requirements.txt && python -c "import cv2, fastapi, keras, streamlit"
+RUN python -m pip install --compile -r requirements.txt -r requirements-postgres.txt \
+    && python -c "import cv2, fastapi, keras, psycopg, streamlit"
 
 COPY .streamlit ./.streamlit
 COPY dermascan_core ./dermascan_core
@@ -20,7 +21,7 @@ COPY pages ./pages
 COPY weights ./weights
 COPY streamlit_app.py ./
 RUN python -m compileall -qq dermascan_core pages streamlit_app.py \
-    && install -d -o dermascan -g dermascan data data/api
+    && install -d -o dermascan -g dermascan data data/api data/records
 
 USER dermascan
 EXPOSE 8501 8000

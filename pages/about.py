@@ -33,8 +33,10 @@ _CONSENT = """
 """
 _PRIVACY = """
 - The photo goes to the computer that runs this program, and nowhere else. No usage statistics are sent.
-- Nothing is written to disk. Photo, answers and result stay in that computer's memory while you use the page, and up to
-  {minutes:.0f} minutes after, so that a phone may pause. Only the same browser finds them again.
+- Nothing is written to disk, unless a clinician keeps a result in the records of their clinic, with the consent of whom it
+  is about and until a day. Then it is stored sealed, and can be handed out and deleted at any time.
+- Else photo, answers and result stay in that computer's memory while you use the page, and up to {minutes:.0f} minutes
+  after, so that a phone may pause. Only the same browser finds them again.
 - *Start over and delete* removes them. One undo is possible until you add a new photo or close the page.
 - Place, time and device data inside the photo (EXIF, GPS) are never read into a result and never leave with one.
 """

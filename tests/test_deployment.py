@@ -23,6 +23,7 @@ from streamlit import config as streamlit_config
 
 from dermascan_core.api.keys import hash_key
 from dermascan_core.cli import app
+from dermascan_core.storage.places import read_places
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -67,6 +68,7 @@ def test_everything_that_is_copied_exists_and_reaches_the_builder():
         ".streamlit",
         "dermascan_core",
         "pages",
+        "requirements-postgres.txt",
         "requirements.txt",
         "streamlit_app.py",
         "weights",
@@ -95,7 +97,7 @@ def test_nothing_of_ours_runs_as_root_or_may_write_but_where_it_must():
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert any(place.startswith("/tmp:") for place in service["tmpfs"])
         assert "ports" not in service
-    assert "volumes" not in SERVICES["app"]
+    assert SERVICES["app"]["volumes"] == ["records:/app/data/records"]
     assert SERVICES["proxy"]["ports"] == ["80:80", "443:443"]
 
 
@@ -153,10 +155,19 @@ def test_proxy_leads_to_what_there_is_and_marks_cookies_as_secure():
     assert "./Caddyfile:/etc/caddy/Caddyfile:ro" in SERVICES["proxy"]["volumes"]
 
 
-def test_database_stands_apart_and_the_page_says_that_nothing_uses_it():
+def test_database_server_is_used_only_where_its_address_is_set():
     assert SERVICES["database"]["profiles"] == ["storage"]
     assert all("database" not in SERVICES[name].get("depends_on", []) for name in OURS)
-    assert "**nothing uses it**" in (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    assert SERVICES["app"]["environment"]["DERMASCAN_DATABASE_URL"] == "${DERMASCAN_DATABASE_URL:-}"
+    assert "--profile storage" in (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+
+
+def test_records_of_a_container_lie_in_a_volume_of_their_own():
+    places = read_places(SERVICES["app"]["environment"] | {"DERMASCAN_DATABASE_URL": "", "DERMASCAN_KEY": ""})
+
+    assert "records" in COMPOSE["volumes"]
+    assert places.database_file == Path("/app/data/records/records.db")
+    assert "data/records" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def free_port():
