@@ -12,8 +12,9 @@ APP = ROOT / "requirements.txt"
 TRAIN = ROOT / "requirements-train.txt"
 ENGINES = ROOT / "requirements-engines.txt"
 CLUSTER = ROOT / "requirements-cluster.txt"
+POSTGRES = ROOT / "requirements-postgres.txt"
 DEV = ROOT / "requirements-dev.txt"
-PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[0-9][0-9a-z.]*)(?P<marker> ; .+)?$")
+PIN = re.compile(r"^(?P<name>[a-z0-9-]+)(?:\[[a-z,]+\])?==(?P<version>[0-9][0-9a-z.]*)(?P<marker> ; .+)?$")
 
 # Import name -> distribution, where they differ.
 DISTRIBUTIONS = {
@@ -45,7 +46,7 @@ def third_party(path: Path) -> set[str]:
     return {DISTRIBUTIONS.get(top, top).replace("_", "-") for top in tops - set(sys.stdlib_module_names) - OURS}
 
 
-@pytest.mark.parametrize("path", [APP, TRAIN, ENGINES, CLUSTER, DEV], ids=relative)
+@pytest.mark.parametrize("path", [APP, TRAIN, ENGINES, CLUSTER, POSTGRES, DEV], ids=relative)
 def test_each_requirement_is_pinned_exactly_once(path: Path) -> None:
     lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
     requirements = [line for line in lines if line and not line.startswith("-r ")]
@@ -70,7 +71,7 @@ def test_app_imports_only_what_requirements_txt_declares(path: Path) -> None:
 
 @pytest.mark.parametrize("path", python_files("tests", "benchmarks"), ids=relative)
 def test_tests_import_only_what_requirements_dev_declares(path: Path) -> None:
-    assert third_party(path) - (pinned(APP) | pinned(TRAIN) | pinned(CLUSTER) | pinned(DEV)) == set()
+    assert third_party(path) - (pinned(APP) | pinned(TRAIN) | pinned(CLUSTER) | pinned(POSTGRES) | pinned(DEV)) == set()
 
 
 @pytest.mark.parametrize("name", sorted(pinned(APP) - USED_WITHOUT_AN_IMPORT))
