@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..errors import SealError
-from .files import make_private_folder, one_at_a_time, write_whole
+from .files import PARTIAL, make_private_folder, one_at_a_time, write_whole
 from .places import KEY, KEY_FILE, Places
 from .vault import FixedKeys, KeySource, Vault, name_of_key, new_key
 
@@ -84,6 +84,8 @@ def write_keys(path: Path, keys: tuple[str, ...]) -> None:
     """
     for key in keys:
         name_of_key(key)
+    for left in path.parent.glob(f".{path.name}.*{PARTIAL}"):  # a kill must not leave a dropped key lying around
+        left.unlink(missing_ok=True)
     write_whole(path, (_HEAD + "".join(f"{key}\n" for key in keys)).encode("ascii"))
 
 
@@ -120,7 +122,8 @@ def _check(vault: Vault, places: Places) -> None:
     try:
         vault.open_bytes(places.key_check.read_bytes())
     except SealError as error:
-        raise SealError(f"The key does not fit the records in '{places.folder}'. {error}") from error
+        msg = f"The key does not fit the records in '{places.folder}'. {error} Where you are sure of the key, remove "
+        raise SealError(f"{msg}'{places.key_check}'.") from error
 
 
 def _keys_in(path: Path) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ def open_storage(places: Places) -> Storage:
     """
     make_private_folder(places.folder)
     database = Database(places.database_url)
+    if database.is_sqlite:
+        _ = database.file  # refused where it would live in memory alone
     try:
         database.upgrade()
         with database.reading() as session:

@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from ..errors import StorageError
+from urllib.parse import quote, unquote
 
 FOLDER = "DERMASCAN_RECORDS"
 DATABASE_URL = "DERMASCAN_DATABASE_URL"
@@ -51,25 +50,19 @@ class Places:
     def database_file(self) -> Path | None:
         """The file of an SQLite database; None where a server keeps the rows."""
         scheme, _, path = self.database_url.partition(":///")
-        return Path(path) if scheme.startswith("sqlite") else None
+        return Path(unquote(path.partition("?")[0])) if scheme.startswith("sqlite") else None
 
 
 def read_places(environ: Mapping[str, str] = os.environ) -> Places:
     """Return where records lie, by ``DERMASCAN_RECORDS``, ``_DATABASE_URL``, ``_KEY`` and ``_KEY_FILE``; empty is unset.
 
-    Raises:
-        StorageError: The folder's name cannot stand in a database's address.
-
     >>> read_places({"DERMASCAN_RECORDS": "/srv/records"}).images.as_posix()
     '/srv/records/images'
     """
     folder = _absolute(environ.get(FOLDER) or DEFAULT_FOLDER)
-    if "?" in str(folder):
-        msg = f"Expected a folder of records whose path holds no question mark. Received '{folder}'. Set {FOLDER}."
-        raise StorageError(msg)
     return Places(
         folder=folder,
-        database_url=environ.get(DATABASE_URL) or f"sqlite:///{folder.as_posix()}/records.db",
+        database_url=environ.get(DATABASE_URL) or f"sqlite:///{quote(folder.as_posix())}/records.db",
         key_file=_absolute(environ.get(KEY_FILE) or folder / "key"),
         keys=tuple(key.strip() for key in environ.get(KEY, "").split(",") if key.strip()),
     )

@@ -4,6 +4,7 @@ import pytest
 
 from dermascan_core.errors import SealError, StorageError
 from dermascan_core.storage.key_file import KeyFile, find_vault, open_vault, write_keys
+from dermascan_core.storage.opening import open_storage
 from dermascan_core.storage.places import read_places
 from dermascan_core.storage.vault import FixedKeys, Vault, name_of_key, new_key
 
@@ -213,10 +214,42 @@ def test_places_of_a_server_have_no_database_file(tmp_path):
     assert str(places.key_file) == "/etc/key"
 
 
-def test_folder_with_a_question_mark_is_refused():
-    with pytest.raises(StorageError) as raised:
-        read_places({"DERMASCAN_RECORDS": "/srv/what?"})
+@pytest.mark.parametrize("name", ["a b", "50%25 off", "what?", "h#sh", "u\u0308ber", "it's"])
+def test_database_lies_in_the_folder_that_was_named_whatever_its_name(tmp_path, name):
+    places = read_places({"DERMASCAN_RECORDS": str(tmp_path / name)})
 
-    assert str(raised.value) == (
-        "Expected a folder of records whose path holds no question mark. Received '/srv/what?'. Set DERMASCAN_RECORDS."
-    )
+    open_storage(places).close()
+
+    assert [folder.name for folder in tmp_path.iterdir()] == [name]
+    assert places.database_file == tmp_path / name / "records.db"
+    assert places.database_file.is_file()
+
+
+def test_records_are_not_kept_in_memory_alone(tmp_path):
+    places = read_places({"DERMASCAN_RECORDS": str(tmp_path), "DERMASCAN_DATABASE_URL": "sqlite://"})
+
+    with pytest.raises(StorageError, match="Expected an SQLite database in a file"):
+        open_storage(places)
+
+
+def test_damaged_check_says_what_to_do_and_that_helps(places):
+    key_ids = open_vault(places).key_ids()
+    places.key_check.write_bytes(b"torn")
+
+    with pytest.raises(SealError) as raised:
+        open_vault(places, sample=None)
+    places.key_check.unlink()
+
+    assert str(raised.value).endswith(f"Where you are sure of the key, remove '{places.key_check}'.")
+    assert open_vault(places).key_ids() == key_ids
+    assert places.key_check.is_file()
+
+
+def test_no_key_survives_in_what_a_kill_left(places):
+    open_vault(places)
+    left = places.folder / ".key.0a1b2c3d.partial"
+    left.write_text("an old key")
+
+    write_keys(places.key_file, (new_key(),))
+
+    assert not left.exists()
