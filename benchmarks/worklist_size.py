@@ -143,7 +143,7 @@ def look_through(page: Page, traffic: Traffic, address: str, n_photos: int) -> l
     do("gallery", lambda: page.get_by_text("Gallery").click(), f"1 to {min(24, n_photos)} of {n_photos:,}")
     do(
         "next page",
-        lambda: page.get_by_role("button", name="Page 2", exact=True).click(),
+        lambda: page.get_by_role("button", name="Page 2", exact=True).last.click(),
         f"25 to {min(48, n_photos)} of {n_photos:,}",
     )
     return lines

@@ -170,18 +170,25 @@ def _show_progress(records: Records, batch_id: str, user: User) -> None:
     st.progress(n_done / max(1, batch.n_photos), text=_progress_words(batch, runner.seconds_left(batch)))
     if runner.problem:
         st.warning(f"{runner.problem} The list goes on by itself when that is put right.", icon=":material/hourglass:")
+    _offer_changes(batch, user, has_more=shown is not None and n_done > 0)
+
+
+def _offer_changes(batch: KeptBatch, user: User, *, has_more: bool) -> None:
+    """Each runs the whole page again: a callback would run the fragment alone, and the list below would stay as it was."""
+    is_paused = batch.state is BatchState.PAUSED
     with st.container(horizontal=True):
-        if batch.state is BatchState.PAUSED:
-            st.button("Resume", key="resume", icon=":material/play_arrow:", on_click=_do, args=("resume", batch, user))
-        else:
-            st.button("Pause", key="pause", icon=":material/pause:", on_click=_do, args=("pause", batch, user))
-        st.button(
-            "Stop: leave out the rest", key="stop", icon=":material/stop:", on_click=_do, args=("stop", batch, user)
-        )
-        if shown is not None and n_done > 0:
-            st.button(
-                "Show what is answered by now", key="refresh_list", icon=":material/refresh:", on_click=_forget_list
-            )
+        if is_paused and st.button("Resume", key="resume", icon=":material/play_arrow:"):
+            _do("resume", batch, user)
+            st.rerun()
+        if not is_paused and st.button("Pause", key="pause", icon=":material/pause:"):
+            _do("pause", batch, user)
+            st.rerun()
+        if st.button("Stop: leave out the rest", key="stop", icon=":material/stop:"):
+            _do("stop", batch, user)
+            st.rerun()
+        if has_more and st.button("Show what is answered by now", key="refresh_list", icon=":material/refresh:"):
+            _forget_list()
+            st.rerun()
 
 
 def _progress_words(batch: KeptBatch, seconds: float | None) -> str:

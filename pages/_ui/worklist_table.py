@@ -200,14 +200,11 @@ class WorklistView:
         if can_open and st.button("Read this case", key=f"{self.key}_open_{entry.key}", icon=":material/stethoscope:"):
             assert self.on_open is not None, "asked for above"
             self.on_open(entry)
-        if self.on_take_off is not None:
-            st.button(
-                "Take off the list",
-                key=f"{self.key}_off_{entry.key}",
-                icon=":material/playlist_remove:",
-                on_click=self.on_take_off,
-                args=(entry,),
-            )
+        if self.on_take_off is not None and st.button(
+            "Take off the list", key=f"{self.key}_off_{entry.key}", icon=":material/playlist_remove:"
+        ):
+            self.on_take_off(entry)
+            st.rerun()  # the whole page: a callback would run this fragment alone again, and the undo stands outside
 
     def _show_gallery(self, page: Sequence[Numbered]) -> None:
         with st.grid(min_column_width=150, key=f"{self.key}_gallery"):
