@@ -26,7 +26,7 @@ _SEEN_KEY = "history_seen"
 _EXPORT_KEY = "history_export"
 _DONE_KEY = "history_done"
 _PAGE_ROWS = 50
-_NAMES = {OTHER: "another finding, no cancer", OTHER_CANCER: "another cancer"}
+_NAMES = {OTHER: "another finding, not malignant", OTHER_CANCER: "another cancer"}
 
 
 def show_page() -> None:

@@ -84,6 +84,9 @@ class PhotoRecord(Described):
     reason: ReasonRecord | None
     next_step: str
     quality: QualityRecord | None
+    gate_scores: dict[str, float] = Field(
+        description="How unlike what the network learnt from; empty when not reached."
+    )
     crop: CropRecord | None
     prediction: PredictionRecord | None
     prediction_without_metadata: PredictionRecord | None
@@ -110,6 +113,7 @@ class ScreeningRecord(Described):
     model: str
     model_sha256: str
     engine: str
+    threshold: float | None = Field(description="Of p_malignant: a doctor is advised from here on.")
     image_type: str
     metadata: dict[str, Any]
     answers: dict[str, bool | None]

@@ -26,7 +26,6 @@ from ..storage.places import Places, read_places
 from ..trust.cases import cases_file
 from . import models, performance, similar_cases
 from .check import Check
-from .checks import check_outcomes
 from .records_check import check_records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +61,14 @@ def check_installation(
     yield from check_weights(weights_dir or models.WEIGHTS_DIR)
     yield check_disk(data_dir)
     yield from check_records(places or read_places())
-    yield from check_outcomes(datetime.now(UTC), places or read_places())
+    yield from _check_outcomes(places or read_places())
     yield check_engine(model, engine, load)
+
+
+def _check_outcomes(places: Places) -> list[Check]:
+    from .checks import check_outcomes  # brings the database along, which whoever keeps nothing never waits for
+
+    return check_outcomes(datetime.now(UTC), places)
 
 
 def check_python(running: tuple[int, int]) -> Check:

@@ -260,7 +260,7 @@ _CAUSES = {
     "locked": _BUSY,
     "lock timeout": _BUSY,
     "disk is full": "The disk is full, so nothing was saved. Free some space, then try again.",
-    "disk i/o error": "The disk could not be written: it fails, or a file may not grow any more. Nothing was saved. Check the disk.",
+    "disk i/o error": "The disk failed or is full, so nothing was saved. Free some space and check the disk, then try again.",
     "readonly": "The database may only be read here, so nothing was saved. Give this program the right to write to its folder.",
     "unable to open": "The database file cannot be opened. Does its folder exist, and may this program write there?",
     "no such table": "The database is not up to date. Run: python -m dermascan_core db upgrade",

@@ -109,7 +109,7 @@ def test_unknown_person_is_said_plainly(records: Records) -> None:
         (ConsentGiven(NOW), "Expected a day in the future until which records are kept. Received 2026-11-26."),
         (
             ConsentGiven(NOW + timedelta(days=1), text_version="0"),
-            "Expected a consent to one of the texts 1. Received '0'.",
+            "Expected a consent to one of the texts 1, clinic-1. Received '0'.",
         ),
     ],
 )

@@ -84,6 +84,7 @@ def test_rows_with_two_keys_of_their_own_are_sealed_anew(storage):
                 model="m",
                 image_type="clinical",
                 n_photos=450,
+                share_to_read=0.05,
             )
         )
         session.flush()
