@@ -253,6 +253,10 @@ def _fit_stage(model: keras.Model, course: Course, stage: Stage, batches: Balanc
     preset, is_lead = course.preset, course.team.is_lead
     logs = tensorboard(course.out) if is_lead else []
     verbosity = 1 if sys.stderr.isatty() else 2
+    if keras.backend.backend() != "tensorflow":
+        # Else fit looks at a batch by itself, and its queue hands what it then read ahead to the first epoch, whichever
+        # epoch that is (Keras 3.15): a resumed run would not see the photos of the unbroken one.
+        model._symbolic_build(data_batch=batches[0])
     model.fit(
         as_tf_data(batches, preset) if preset.pipeline == "tf_data" else batches,
         initial_epoch=first_epoch,
