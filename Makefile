@@ -37,8 +37,8 @@ check: $(VENV)/test.stamp ## Lint and types only
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-nightly: $(VENV)/test.stamp browser postgres ## The slow tests
-	$(PY) -m pytest --durations=10 -m slow $(PYTEST_ARGS)
+nightly: $(VENV)/test.stamp $(VENV)/parallel.stamp browser postgres ## The slow tests
+	$(PY) -m pytest --durations=10 -m "slow or parallel" $(PYTEST_ARGS)
 
 train: $(VENV)/train.stamp ## Train PRESET on $$DERMASCAN_DATA/ham10000 into OUT; goes on where a run was stopped
 	@test -f "$$DERMASCAN_DATA/ham10000/metadata.csv" || { \
@@ -108,6 +108,11 @@ $(VENV)/run.stamp: requirements.txt $(VENV)/pyvenv.cfg
 
 $(VENV)/train.stamp: requirements-train.txt $(VENV)/run.stamp
 	$(PIP) install --quiet -r requirements-train.txt
+	@touch $@
+
+# Apart from the tests' own: JAX is 380 MB, and once it is there, every process that imports Keras loads it.
+$(VENV)/parallel.stamp: requirements-parallel.txt $(VENV)/run.stamp
+	$(PIP) install --quiet -r requirements-parallel.txt
 	@touch $@
 
 $(VENV)/test.stamp: requirements-dev.txt requirements-train.txt requirements-engines.txt requirements-cluster.txt requirements-postgres.txt \

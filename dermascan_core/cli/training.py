@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .common import app, count, example, stages
+from .quiet_start import hide_start_up_lines
 
 if TYPE_CHECKING:
+    from ..training.fit import RunResult
+    from ..training.launch import Place
     from ..training.presets import Preset
 
 
@@ -38,28 +42,78 @@ def train(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="The same bits on every run of this machine; slower.")
     ] = False,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, metavar="N", help="Train in N processes together, on JAX.")
+    ] = 1,
+    process: Annotated[
+        int | None,
+        typer.Option("--process", min=0, metavar="K", help="Start number K of them, from 0; default: all, here."),
+    ] = None,
+    coordinator: Annotated[
+        str, typer.Option("--coordinator", metavar="HOST:PORT", help="Where number 0 is reached; with --process.")
+    ] = "",
 ) -> None:
     """Train one recipe. Refuses a data set that leaks between its splits; resumes after a kill."""
     recipe = read_recipe(preset, settings)
-    from ..training import fit
-
-    log_to_terminal()
-    if deterministic:
-        fit.use_deterministic_operations()
-    with stages() as show:
-        result = fit.train(
-            recipe,
-            data=data,
-            out=out,
-            fold=fold,
-            resume=resume,
-            base=preset,
-            cache=cache,
-            final_views=views,
-            on_progress=show,
-        )
+    places = _read_places(processes, process, coordinator)
+    if places and deterministic:
+        raise typer.BadParameter("Expected --deterministic or --processes. Received both: TensorFlow, and JAX.")
+    work = partial(
+        _train_at,
+        deterministic=deterministic,
+        preset=recipe,
+        data=data,
+        out=out,
+        fold=fold,
+        resume=resume,
+        base=preset,
+        cache=cache,
+        final_views=views,
+    )
+    result = _run_at(places, work) if places else work(None)
+    if process:
+        typer.echo(f"Trained. Process 0 writes what came of it to {result.out} on its computer.")
+        return
     measures = ", ".join(f"{name} {value:.4f}" for name, value in result.best.items())
     typer.echo(f"Best epoch {result.best_epoch}: {measures}. Written to {result.out}.")
+
+
+def _read_places(processes: int, process: int | None, coordinator: str) -> list[Place]:
+    """Return the places of the processes to start here; none where one process trains alone."""
+    from ..training.launch import Place, local_places
+
+    if process is None and not coordinator:
+        return local_places(processes) if processes > 1 else []
+    if process is None or not coordinator:
+        raise typer.BadParameter("Expected --process and --coordinator together. Received one of them.")
+    if processes < 2:
+        raise typer.BadParameter("Expected --processes of at least 2. Received 1.")
+    if process >= processes:
+        raise typer.BadParameter(f"Expected --process below {processes} (--processes). Received {process}.")
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise typer.BadParameter(f"Expected --coordinator as HOST:PORT. Received '{coordinator}'.")
+    return [Place(process, processes, coordinator)]
+
+
+def _run_at(places: list[Place], work: Callable[[Place], Any]) -> Any:
+    from ..training.launch import require_jax, run_together
+
+    require_jax()
+    return run_together(work, places)
+
+
+def _train_at(place: Place | None, *, deterministic: bool, **options: Any) -> RunResult:
+    """Train in this process: alone, or at its place among others."""
+    hide_start_up_lines()
+    from ..training import fit, team
+
+    log_to_terminal(is_lead=place is None or place.rank == 0)
+    if deterministic:
+        fit.use_deterministic_operations()
+    own = team.join(place) if place else team.ALONE
+    with stages(is_hidden=not own.is_lead) as show:
+        return fit.train(**options, team=own, on_progress=show)
 
 
 def read_recipe(preset: str, settings: list[str] | None) -> Preset:
@@ -74,10 +128,10 @@ def read_recipe(preset: str, settings: list[str] | None) -> Preset:
         raise typer.BadParameter(str(error), param_hint="--set") from error
 
 
-def log_to_terminal() -> None:
-    """Let the training's log lines reach standard error."""
+def log_to_terminal(*, is_lead: bool = True) -> None:
+    """Let the training's log lines reach standard error; of processes that only help, warnings alone."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("dermascan_core").setLevel(logging.INFO)
+    logging.getLogger("dermascan_core").setLevel(logging.INFO if is_lead else logging.WARNING)
 
 
 @app.command(epilog=example("cross-validate mobilenet_v2 --data ham10000 --out runs/cv"))

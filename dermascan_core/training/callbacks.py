@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import TrainingError
 from ..evaluation.experiments import make_record
@@ -21,6 +22,7 @@ from .presets import Preset
 from .run_folder import append_epoch, read_epochs, read_state, write_checkpoint, write_json, write_whole
 from .sampling import BalancedBatches
 from .schedules import Plateau
+from .team import ALONE, Team
 from .validation import Validation, answering
 
 _logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Course:
         serving: The same network in float32; holds what is validated and kept.
         validation: The fold held out.
         first_averaged_epoch: 1-based; this epoch and all later ones enter the average.
+        team: The processes that train together; the leading one alone writes.
     """
 
     out: Path
@@ -47,11 +50,17 @@ class Course:
     serving: keras.Model
     validation: Validation
     first_averaged_epoch: int
+    team: Team = ALONE
     answering: keras.Model = field(init=False)
     core: keras.Model = field(init=False)
 
     def __post_init__(self) -> None:
         self.answering, self.core = answering(self.serving), classifier(self.network)
+
+    def read_state(self) -> dict[str, Any]:
+        """Return where the run stands; every process of the team must ask."""
+        state: dict[str, Any] = self.team.share(read_state(self.out) if self.team.is_lead else {})
+        return state
 
 
 class EpochStart(keras.callbacks.Callback):
@@ -69,6 +78,8 @@ class EpochStart(keras.callbacks.Callback):
 class EpochEnd(keras.callbacks.Callback):
     """Validates, logs and checkpoints after each epoch; stops when nothing got better for ``patience`` epochs.
 
+    Of processes that train together each validates its share of the photos; the leading one writes and decides.
+
     Raises:
         OutputError: If the disk is full; the epoch is repeated by ``--resume``.
         TrainingError: If the training diverged.
@@ -85,38 +96,60 @@ class EpochEnd(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Validate, write, and decide whether to go on. ``epoch`` counts from 0."""
-        course, out, optimizer = self.course, self.course.out, self.model.optimizer
+        course, optimizer = self.course, self.model.optimizer
         weights = served_weights(course.core, optimizer)
-        course.serving.set_weights(weights)
         if not all(np.isfinite(w).all() for w in weights):
             raise TrainingError(
                 f"The training diverged in epoch {epoch + 1}: a weight is no number any more. "
                 "Start again with a lower learning rate."
             )
-        measures = course.validation.measure(course.answering)
+        with course.team.apart():
+            course.serving.set_weights(weights)
+            measures = course.validation.measure(course.answering, team=course.team)
         rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         if logs is not None:
             logs |= measures | {"learning_rate": rate}
-        state = read_state(out)
+        decision = course.team.share(self._decide(epoch, measures, rate) if course.team.is_lead else {})
+        # A variable is set by all processes at the same point, or by none: JAX waits for all of them to set it.
+        if decision["learning_rate"] is not None:
+            optimizer.learning_rate = decision["learning_rate"]
+        if course.team.is_lead:
+            with course.team.apart():
+                self._write_down(decision, weights, logs or measures)
+        if decision["stops"]:
+            self.model.stop_training = True
+
+    def _decide(self, epoch: int, measures: Mapping[str, float], rate: float) -> dict[str, Any]:
+        """Return the run's state after this epoch, and what every process does now: which rate, whether to stop."""
+        preset, state = self.course.preset, read_state(self.course.out)
         is_better = "best" not in state or measures["val_score"] > state["best"]["val_score"]
         if is_better:
             state |= {"best": measures, "best_epoch": epoch + 1}
-            write_whole(out / "best.keras", course.serving.save)
-        if epoch + 1 >= course.first_averaged_epoch:
-            RunningAverage(out / "average.npz").add(epoch + 1, weights)
-        if course.preset.schedule == "plateau" and self.can_stop:
+        next_rate = None
+        if preset.schedule == "plateau" and self.can_stop:
             plateau = Plateau(**state.get("plateau", {}))
-            optimizer.learning_rate = rate * plateau.after(measures["val_loss"])
+            next_rate = rate * plateau.after(measures["val_loss"])
             state["plateau"] = plateau.to_dict()
+        state["epoch"] = epoch + 1
+        stops = self.can_stop and has_waited_enough(state, preset)
+        return {"state": state, "is_better": is_better, "learning_rate": next_rate, "stops": stops}
+
+    def _write_down(
+        self, decision: Mapping[str, Any], weights: Sequence[npt.NDArray[Any]], row: Mapping[str, float]
+    ) -> None:
+        course, out, state = self.course, self.course.out, decision["state"]
+        if decision["is_better"]:
+            write_whole(out / "best.keras", course.serving.save)
+        if state["epoch"] >= course.first_averaged_epoch:
+            RunningAverage(out / "average.npz").add(state["epoch"], weights)
         elapsed_s = round(time.monotonic() - self.started, 1)
-        state |= {"epoch": epoch + 1, "elapsed_s": round(state.get("elapsed_s", 0.0) + elapsed_s, 1)}
-        row = {"epoch": epoch + 1, **(logs or measures), "elapsed_s": elapsed_s}
+        state["elapsed_s"] = round(state.get("elapsed_s", 0.0) + elapsed_s, 1)
+        row = {"epoch": state["epoch"], **row, "elapsed_s": elapsed_s}
         append_epoch(out / "epochs.csv", row)
-        write_checkpoint(out, _checkpoint(course.network, optimizer), state)
+        write_checkpoint(out, _checkpoint(course.network, self.model.optimizer), state)
         write_result(out, course.record)
-        _logger.info("epoch %d: %s", epoch + 1, ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "epoch"))
-        if self.can_stop and has_waited_enough(state, course.preset):
-            self.model.stop_training = True
+        shown = ", ".join(f"{k} {v:.4f}" for k, v in row.items() if k != "epoch")
+        _logger.info("epoch %d: %s", state["epoch"], shown)
 
 
 def has_waited_enough(state: Mapping[str, Any], preset: Preset) -> bool:

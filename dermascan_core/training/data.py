@@ -28,6 +28,7 @@ from ..tables import (
     split_sha256,
 )
 from ..taxonomy import CLASSES, target_codes
+from .run_folder import turn_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,19 +200,30 @@ def load_squares(
     path = cache_dir / f"squares-{key}.npy"
     if not path.is_file():
         cache_dir.mkdir(parents=True, exist_ok=True)
-        shape = (len(photos), config.input_px, config.input_px, 3)
-        partial = path.with_suffix(".partial")
-        squares = _reserve(partial, shape)
-        for index, photo in enumerate(photos):
-            try:
-                squares[index] = preprocess(read_photo(dataset.files[photo.image_id]), config)
-            except PhotoError as error:
-                raise DatasetError(f"The photo '{photo.image_id}' cannot train a model: {error}") from error
-            on_progress(index + 1, len(photos))
-        squares.flush()
-        partial.rename(path)
+        with turn_in(cache_dir):  # runs, and processes of one run, may share the folder
+            if not path.is_file():
+                _prepare(path, dataset, photos, config, on_progress)
     squares_on_disk: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
     return squares_on_disk
+
+
+def _prepare(
+    path: Path,
+    dataset: Dataset,
+    photos: Sequence[LabelledPhoto],
+    config: PreprocessConfig,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    partial = path.with_suffix(".partial")
+    squares = _reserve(partial, (len(photos), config.input_px, config.input_px, 3))
+    for index, photo in enumerate(photos):
+        try:
+            squares[index] = preprocess(read_photo(dataset.files[photo.image_id]), config)
+        except PhotoError as error:
+            raise DatasetError(f"The photo '{photo.image_id}' cannot train a model: {error}") from error
+        on_progress(index + 1, len(photos))
+    squares.flush()
+    partial.rename(path)
 
 
 def class_counts(photos: Sequence[LabelledPhoto]) -> dict[str, int]:

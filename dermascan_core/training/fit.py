@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ from .sampling import BalancedBatches
 from .schedules import make_schedule
 from .smote import refit_head
 from .stages import Stage, open_layers, plan_stages
+from .team import ALONE, Team, refuse_other_start
 
 _BEFORE_SMOTE = "best-before-smote.keras"
 _STATISTICS_BATCHES = 50
@@ -71,6 +73,7 @@ def train(
     base: str = "",
     cache: Path | None = None,
     final_views: int = 1,
+    team: Team = ALONE,
     on_progress: Progress = lambda what, done, total: None,
 ) -> RunResult:
     """Train a preset on the ``train`` split without one fold, which validates.
@@ -84,26 +87,42 @@ def train(
         base: Name of the recipe that ``preset`` was changed from, for the record.
         cache: Folder for the prepared squares, so that runs can share them; default: in ``out``.
         final_views: Where above 1, the best epoch is measured with so many views too, at the end.
+        team: The processes that train together, from ``team.join``; each calls this function. Only the leading one
+            writes ``out``; each keeps prepared squares in ``cache``.
         on_progress: Called with (what, done, total) while photos are read.
 
     Raises:
         DatasetError: If the data leak, are empty, or differ from those of the run to resume.
         OutputError: If ``out`` cannot be made or written.
-        TrainingError: If the training diverged.
+        TrainingError: If the training diverged, or the team cannot train this recipe together.
         WeightsError: If the starting weights are missing or of another shape; nothing is written then.
     """
     run_data = read_run_data(preset, data, fold)
-    record = _make_record(preset, run_data, data, fold=fold, base=base)
-    check_start(out, record, resume=resume)
-    state = read_state(out) if resume else {"epoch": 0}
+    record = _make_record(preset, run_data, data, fold=fold, base=base, n_processes=team.size)
+    _refuse_for(team, preset, record)
+    if team.is_lead:
+        check_start(out, record, resume=resume)
+    state = team.share(read_state(out) if resume and team.is_lead else {"epoch": 0})
     keras.utils.set_random_seed(preset.seed)
     teachers = read_teachers(preset, run_data, fold)
-    network = build_network(preset, run_data, is_fresh=not state["epoch"])
-    start(out, record)
-    with sole_trainer(out):
+    with team.together():
+        network = build_network(preset, run_data, is_fresh=not state["epoch"])
+    if team.is_lead:
+        start(out, record)
+    with sole_trainer(out) if team.is_lead else nullcontext():
         return _train_in(
-            out, preset, run_data, record, network, teachers, cache or out / "cache", final_views, on_progress
+            out, preset, run_data, record, network, teachers, cache or out / "cache", final_views, team, on_progress
         )
+
+
+def _refuse_for(team: Team, preset: Preset, record: Mapping[str, Any]) -> None:
+    team.rows(preset.batch_size)
+    if team.size > 1 and preset.curriculum_epochs:
+        raise TrainingError(
+            "Expected a recipe without a curriculum for several processes: how hard photos are is judged by one. "
+            f"Received curriculum_epochs={preset.curriculum_epochs}. Set it to 0, or train in one process."
+        )
+    refuse_other_start(team, record)
 
 
 def _train_in(
@@ -115,9 +134,11 @@ def _train_in(
     teachers: Sequence[Teacher],
     cache: Path,
     final_views: int,
+    team: Team,
     on_progress: Progress,
 ) -> RunResult:
-    _undo_smote(out)
+    if team.is_lead:
+        _undo_smote(out)
     squares = read_squares(preset, run_data, cache_dir=cache, on_progress=on_progress)
     last_epoch = preset.warmup_epochs + preset.epochs
     course = Course(
@@ -129,6 +150,7 @@ def _train_in(
         validation=make_validation(run_data, squares["validation"]),
         # A head that is fitted again belongs to one epoch's features, not to a mean's.
         first_averaged_epoch=last_epoch + 1 if preset.smote else last_epoch - preset.average_epochs + 1,
+        team=team,
     )
     batches = make_training_batches(
         preset, run_data, squares["training"], network, difficulty_file=out / "difficulty.bin", on_progress=on_progress
@@ -138,7 +160,13 @@ def _train_in(
             f"Expected at least {preset.batch_size} training photos, one batch. Received {record['n_train']}. "
             "Give more photos, or a smaller batch_size."
         )
+    batches.rows = team.rows(preset.batch_size)
     _run_stages(course, run_data, batches, teachers)
+    trained = course.read_state()
+    team.leave()
+    if not team.is_lead:
+        return RunResult(out, int(trained["best_epoch"]), trained["best"])
+    batches.rows = slice(None)
     _write_mean(course, batches)
     _write_final(course, run_data, squares["training"], final_views)
     final = read_state(out)
@@ -152,7 +180,7 @@ def changed_fields(preset: Preset, base: str) -> dict[str, Any]:
 
 
 def _make_record(
-    preset: Preset, run_data: RunData, data: Path | Sequence[Path], *, fold: int, base: str
+    preset: Preset, run_data: RunData, data: Path | Sequence[Path], *, fold: int, base: str, n_processes: int
 ) -> dict[str, Any]:
     return {
         "base": base,
@@ -172,15 +200,16 @@ def _make_record(
         "app_version": __version__,
         "keras_version": keras.__version__,
         "backend": keras.backend.backend(),
+        "n_processes": n_processes,
     }
 
 
 def _run_stages(course: Course, run_data: RunData, batches: BalancedBatches, teachers: Sequence[Teacher]) -> None:
-    preset, network = course.preset, course.network
-    state = read_state(course.out)
+    preset, network, team = course.preset, course.network, course.team
+    state = course.read_state()
     first, optimizer_before = int(state["epoch"]), {}
     if first:
-        checkpoint = read_checkpoint(course.out)
+        checkpoint = team.share_arrays(read_checkpoint(course.out) if team.is_lead else {})
         restore_network(network, checkpoint)
         optimizer_before = {
             k.removeprefix("optimizer/"): v for k, v in checkpoint.items() if k.startswith("optimizer/")
@@ -188,33 +217,54 @@ def _run_stages(course: Course, run_data: RunData, batches: BalancedBatches, tea
     for stage in plan_stages(preset):
         if first >= stage.last_epoch or (not stage.is_warmup and first and has_waited_enough(state, preset)):
             continue
-        (course.out / MEAN_FILE).unlink(missing_ok=True)  # of a run that goes on
-        open_layers(network, stage.open_share, train_batch_norm=preset.train_batch_norm)
-        model = keras.Model(network.inputs, network.outputs)  # compiled apart, so that the network stays plain
-        if teachers:
-            with_teacher(
-                model,
-                teachers,
-                preset,
-                codes=run_data.codes,
-                sampling_shares=run_data.seen_shares,
-                metadata_fields=run_data.encoder.fields,
-            )
-        rate = _learning_rate(preset, stage, n_batches=len(batches))
-        compile_for(model, preset, rate, shares=run_data.drawn_shares)
+        if team.is_lead:
+            (course.out / MEAN_FILE).unlink(missing_ok=True)  # of a run that goes on
         is_interrupted = first > stage.first_epoch
-        restore_optimizer(model.optimizer, network, optimizer_before if is_interrupted or stage.goes_on else {})
-        model.fit(
-            as_tf_data(batches, preset) if preset.pipeline == "tf_data" else batches,
-            initial_epoch=first,
-            epochs=stage.last_epoch,
-            shuffle=False,  # the batches are drawn in a random order of their own, which a resumed run repeats
-            callbacks=[EpochStart(batches), EpochEnd(course, can_stop=not stage.is_warmup), *tensorboard(course.out)],
-            verbose=1 if sys.stderr.isatty() else 2,
-        )
-        optimizer_before = optimizer_state(model.optimizer, network)
-        state = read_state(course.out)
+        with team.together():
+            model = _compile_stage(course, stage, run_data, teachers, n_batches=len(batches))
+            restore_optimizer(model.optimizer, network, optimizer_before if is_interrupted or stage.goes_on else {})
+            _fit_stage(model, course, stage, batches, first_epoch=first)
+            optimizer_before = optimizer_state(model.optimizer, network)
+        state = course.read_state()
         first = int(state["epoch"])
+
+
+def _compile_stage(
+    course: Course, stage: Stage, run_data: RunData, teachers: Sequence[Teacher], *, n_batches: int
+) -> keras.Model:
+    preset, network = course.preset, course.network
+    open_layers(network, stage.open_share, train_batch_norm=preset.train_batch_norm)
+    model = keras.Model(network.inputs, network.outputs)  # compiled apart, so that the network stays plain
+    if teachers:
+        with_teacher(
+            model,
+            teachers,
+            preset,
+            codes=run_data.codes,
+            sampling_shares=run_data.seen_shares,
+            metadata_fields=run_data.encoder.fields,
+        )
+    rate = _learning_rate(preset, stage, n_batches=n_batches)
+    compile_for(model, preset, rate, shares=run_data.drawn_shares)
+    return model
+
+
+def _fit_stage(model: keras.Model, course: Course, stage: Stage, batches: BalancedBatches, *, first_epoch: int) -> None:
+    preset, is_lead = course.preset, course.team.is_lead
+    logs = tensorboard(course.out) if is_lead else []
+    verbosity = 1 if sys.stderr.isatty() else 2
+    if keras.backend.backend() != "tensorflow":
+        # Else fit looks at a batch by itself, and its queue hands what it then read ahead to the first epoch, whichever
+        # epoch that is (Keras 3.15): a resumed run would not see the photos of the unbroken one.
+        model._symbolic_build(data_batch=batches[0])
+    model.fit(
+        as_tf_data(batches, preset) if preset.pipeline == "tf_data" else batches,
+        initial_epoch=first_epoch,
+        epochs=stage.last_epoch,
+        shuffle=False,  # the batches are drawn in a random order of their own, which a resumed run repeats
+        callbacks=[EpochStart(batches), EpochEnd(course, can_stop=not stage.is_warmup), *logs],
+        verbose=verbosity if is_lead else 0,
+    )
 
 
 def _learning_rate(preset: Preset, stage: Stage, *, n_batches: int) -> Any:

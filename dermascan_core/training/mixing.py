@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,57 @@ class Batch:
     masks: Array | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Mixing:
+    """How one batch is mixed, chosen before any of its photos is read.
+
+    Attributes:
+        partner: Position of each photo's partner, (n,).
+        share: In [0, 1], that each photo keeps.
+        is_cut: Whether pieces are set in (CutMix), or photos blended (MixUp).
+    """
+
+    partner: npt.NDArray[np.integer]
+    share: float
+    is_cut: bool
+
+    def apply(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Return the batch mixed; ``rng`` is the one that chose, and now chooses CutMix's place."""
+        if self.is_cut:
+            return cut_and_paste(batch, self.partner, share=self.share, rng=rng)
+        return blend(batch, self.partner, share=self.share)
+
+    def among(self, rows: Sequence[int]) -> tuple[list[int], Mixing]:
+        """Return which photos some rows of the batch are mixed from, those rows first, and the mixing of these alone.
+
+        >>> rows, mixing = Mixing(np.array([2, 0, 3, 1]), 0.5, False).among([0, 1])
+        >>> rows, mixing.partner.tolist()
+        ([0, 1, 2], [2, 0, 2])
+        """
+        wanted = list(dict.fromkeys([*rows, *self.partner[list(rows)].tolist()]))
+        place = {row: number for number, row in enumerate(wanted)}
+        # A photo that only lends itself needs no partner of its own.
+        partner = [place.get(int(self.partner[row]), number) for number, row in enumerate(wanted)]
+        return wanted, replace(self, partner=np.array(partner))
+
+
+def choose_mixing(
+    n_photos: int, *, mixup: float, cutmix: float, probability: float, rng: np.random.Generator
+) -> Mixing | None:
+    """Return how a batch is mixed; None where it is not.
+
+    Args:
+        n_photos: In the batch.
+        mixup, cutmix, probability, rng: See ``mix``.
+    """
+    if not (mixup or cutmix) or rng.random() >= probability:
+        return None
+    partner = rng.permutation(n_photos)
+    if mixup and (not cutmix or rng.random() < 0.5):
+        return Mixing(partner, float(rng.beta(mixup, mixup)), is_cut=False)
+    return Mixing(partner, float(rng.beta(cutmix, cutmix)), is_cut=True)
+
+
 def mix(batch: Batch, *, mixup: float, cutmix: float, probability: float, rng: np.random.Generator) -> Batch:
     """Return the batch, at times mixed with itself in another order.
 
@@ -41,12 +93,8 @@ def mix(batch: Batch, *, mixup: float, cutmix: float, probability: float, rng: n
     Reference: MixUp: Zhang et al. (2018), https://arxiv.org/abs/1710.09412; CutMix: Yun et al. (2019),
     https://arxiv.org/abs/1905.04899
     """
-    if not (mixup or cutmix) or rng.random() >= probability:
-        return batch
-    partner = rng.permutation(len(batch.images))
-    if mixup and (not cutmix or rng.random() < 0.5):
-        return blend(batch, partner, share=float(rng.beta(mixup, mixup)))
-    return cut_and_paste(batch, partner, share=float(rng.beta(cutmix, cutmix)), rng=rng)
+    mixing = choose_mixing(len(batch.images), mixup=mixup, cutmix=cutmix, probability=probability, rng=rng)
+    return batch if mixing is None else mixing.apply(batch, rng)
 
 
 def blend(batch: Batch, partner: npt.NDArray[np.integer], *, share: float) -> Batch:

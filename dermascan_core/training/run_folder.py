@@ -90,6 +90,14 @@ def sole_trainer(out: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def turn_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process works in a folder, and keep others waiting meanwhile."""
+    with (folder / ".lock").open("w") as file:
+        _lock(file.fileno(), is_waiting=True)
+        yield
+
+
 def wait_until_free(out: Path) -> None:
     """Return once no process trains in a folder: one that outlived whoever started it may still be at work."""
     path = out / ".lock"

@@ -19,7 +19,7 @@ from .augmentation import AUGMENTATIONS, AugmentationConfig, augment_with_mask
 from .losses import class_weights
 from .masks import LesionMasks, to_grid
 from .missingness import hiding_probability, withhold
-from .mixing import Batch, mix
+from .mixing import Batch, Mixing, choose_mixing
 from .presets import Preset
 
 
@@ -131,6 +131,10 @@ class BalancedBatches(keras.utils.PyDataset):
         squares, targets, metadata, encoder, first_epoch, masks, difficulty: See ``make_batches``.
         plan: How an epoch chooses and changes its photos.
 
+    Attributes:
+        rows: Which rows of every batch are loaded: all, or this process's share where several train together. What they
+            hold does not depend on it.
+
     Raises:
         ValueError: See ``make_batches``.
     """
@@ -153,6 +157,7 @@ class BalancedBatches(keras.utils.PyDataset):
         self.squares, self.targets, self.metadata = squares, targets, list(metadata)
         self.encoder, self.plan, self.masks = encoder, plan, masks
         self.epoch = first_epoch
+        self.rows = slice(None)
         counts = targets.sum(axis=0, dtype=np.float64)
         drawn = draws_per_class(counts, balance=plan.balance, class_floor=plan.class_floor)
         if plan.class_floor:
@@ -204,8 +209,12 @@ class BalancedBatches(keras.utils.PyDataset):
         return len(self.order) // self.plan.batch_size
 
     def __getitem__(self, index: int) -> tuple[dict[str, npt.NDArray[Any]], Any]:
+        rng, mixing = self._choose_mixing(index)
+        own = list(range(self.plan.batch_size)[self.rows])
+        wanted, mixing = (own, None) if mixing is None else mixing.among(own)
         first = index * self.plan.batch_size
-        return self.assemble([self.draw_photo(first + place) for place in range(self.plan.batch_size)], index)
+        batch = self._stack([self.draw_photo(first + place) for place in wanted])
+        return self._as_step(batch if mixing is None else mixing.apply(batch, rng), len(own))
 
     def draw_photo(self, position: int) -> tuple[npt.NDArray[Any], ...]:
         """Return one draw of the epoch: (square, encoded metadata, target, mask; the mask is empty where none is learnt).
@@ -234,20 +243,28 @@ class BalancedBatches(keras.utils.PyDataset):
             draws: From ``draw_photo``.
             index: Of the batch in its epoch.
         """
-        square, metadata, target, mask = (np.stack(parts).astype(np.float32) for parts in zip(*draws, strict=True))
+        rng, mixing = self._choose_mixing(index)
+        batch = self._stack(draws)
+        return self._as_step(batch if mixing is None else mixing.apply(batch, rng), len(draws))
+
+    def _choose_mixing(self, index: int) -> tuple[np.random.Generator, Mixing | None]:
         # Counted on after the photos' positions, so that the batch's choices are independent of theirs.
         rng = np.random.default_rng((self.plan.seed, self.epoch, len(self.order) + index))
-        batch = mix(
-            Batch(square, metadata, target, None if self.masks is None else mask),
-            mixup=self.plan.mixup,
-            cutmix=self.plan.cutmix,
-            probability=self.plan.mix_probability,
-            rng=rng,
+        plan = self.plan
+        return rng, choose_mixing(
+            plan.batch_size, mixup=plan.mixup, cutmix=plan.cutmix, probability=plan.mix_probability, rng=rng
         )
-        inputs = {IMAGE_INPUT: batch.images, METADATA_INPUT: batch.metadata}
+
+    def _stack(self, draws: Sequence[Sequence[Any]]) -> Batch:
+        square, metadata, target, mask = (np.stack(parts).astype(np.float32) for parts in zip(*draws, strict=True))
+        return Batch(square, metadata, target, None if self.masks is None else mask)
+
+    def _as_step(self, batch: Batch, n: int) -> tuple[dict[str, npt.NDArray[Any]], Any]:
+        """Return the first n photos as ``fit`` takes them; those behind them only lent themselves to be mixed in."""
+        inputs = {IMAGE_INPUT: batch.images[:n], METADATA_INPUT: batch.metadata[:n]}
         if self.masks is None or batch.masks is None:
-            return inputs, batch.targets
-        return inputs, (batch.targets, to_grid(batch.masks, self.masks.grid))
+            return inputs, batch.targets[:n]
+        return inputs, (batch.targets[:n], to_grid(batch.masks[:n], self.masks.grid))
 
 
 def _check(

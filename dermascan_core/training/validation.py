@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..evaluation.served import measure_served, served_loss
 from ..model.dual_branch import IMAGE_INPUT, METADATA_INPUT
 from ..model.views import make_views
+from .team import ALONE, Team
 
 Array = npt.NDArray[np.floating]
 
@@ -39,7 +40,9 @@ class Validation:
         self.squares, self.metadata, self.targets, self.codes = squares, metadata, targets, tuple(codes)
         self.shares = (np.asarray(class_shares), np.asarray(sampling_shares))
 
-    def measure(self, network: keras.Model, *, n_views: int = 1, batch_size: int = 64) -> dict[str, float]:
+    def measure(
+        self, network: keras.Model, *, n_views: int = 1, batch_size: int = 64, team: Team = ALONE
+    ) -> dict[str, float]:
         """Return ``val_loss``, ``val_macro_auc``, ``val_malignant_auc``, ``val_balanced_accuracy`` and ``val_score``.
 
         The score is the mean of the three measures; the loss is the cross entropy of the served probabilities.
@@ -48,8 +51,9 @@ class Validation:
             network: From ``answering``.
             n_views: Views averaged, 1 to 8.
             batch_size: Squares a step.
+            team: Processes that share the photos; all of them must ask, and get the same.
         """
-        logits = self.logits(network, n_views=n_views, batch_size=batch_size)
+        logits = self.logits(network, n_views=n_views, batch_size=batch_size, team=team)
         measures = measure_served(logits, self.targets.argmax(axis=1), self.codes, self.shares)
         return {
             "val_loss": served_loss(logits, self.targets, self.shares),
@@ -57,17 +61,18 @@ class Validation:
             "val_score": float(np.mean(list(measures.values()))),
         }
 
-    def logits(self, network: keras.Model, *, n_views: int = 1, batch_size: int = 64) -> Array:
+    def logits(self, network: keras.Model, *, n_views: int = 1, batch_size: int = 64, team: Team = ALONE) -> Array:
         """Return the logits of every photo's views: array (n, n_views, n_classes)."""
         n_photos = max(1, batch_size // n_views)
+        positions = team.positions(len(self.squares))
         parts = []
-        for first in range(0, len(self.squares), n_photos):
-            squares = np.asarray(self.squares[first : first + n_photos])
-            views = np.concatenate([make_views(square, n_views) for square in squares]).astype(np.float32)
-            metadata = np.repeat(self.metadata[first : first + n_photos], n_views, axis=0)
+        for first in range(0, len(positions), n_photos):
+            own = positions[first : first + n_photos]
+            views = np.concatenate([make_views(square, n_views) for square in self.squares[own]]).astype(np.float32)
+            metadata = np.repeat(self.metadata[own], n_views, axis=0)
             found = np.asarray(network.predict_on_batch({IMAGE_INPUT: views, METADATA_INPUT: metadata}))
-            parts.append(found.reshape(len(squares), n_views, -1))
-        return np.concatenate(parts)
+            parts.append(found.reshape(len(own), n_views, -1))
+        return team.gather(np.concatenate(parts), len(self.squares))
 
 
 def answering(network: keras.Model) -> keras.Model:

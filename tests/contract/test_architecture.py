@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # What services hand out; the room behind these types stays closed to the pages.
 TYPES_FOR_PAGES = {"dermascan_core.model.manifest", "dermascan_core.model.predictor"}
 HEAVY = ("keras", "tensorflow", "torch", "jax", "tensorboard")
-ONLY_ON_REQUEST = ("dask", "distributed")  # installed by whoever has a cluster
+ONLY_ON_REQUEST = ("dask", "distributed", "jax")  # installed by whoever has a cluster, or trains in several processes
 FILES = python_files("dermascan_core", "pages", "streamlit_app.py")
 
 
@@ -165,8 +165,8 @@ MAY_OPEN_A_CONNECTION = {
     "dermascan_core/services/remote.py",
     "dermascan_core/services/cluster.py",  # to the scheduler that `screen --engine-cluster` names, and to no other
 }
-# The one file that opens a port for others to ask at.
-MAY_LISTEN = {"dermascan_core/api/serving.py"}
+# Files that open a port: for others to ask at, and for the processes of one training to meet at.
+MAY_LISTEN = {"dermascan_core/api/serving.py", "dermascan_core/training/launch.py"}
 SERVER = {"fastapi", "starlette", "uvicorn", "prometheus_client", "structlog", "python_multipart"}
 NETWORK = {
     *("urllib", "http", "socket", "ssl", "requests", "ftplib", "smtplib", "aiohttp", "httpx"),

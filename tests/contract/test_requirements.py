@@ -13,6 +13,7 @@ TRAIN = ROOT / "requirements-train.txt"
 ENGINES = ROOT / "requirements-engines.txt"
 CLUSTER = ROOT / "requirements-cluster.txt"
 POSTGRES = ROOT / "requirements-postgres.txt"
+PARALLEL = ROOT / "requirements-parallel.txt"
 DEV = ROOT / "requirements-dev.txt"
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)(?:\[[a-z,]+\])?==(?P<version>[0-9][0-9a-z.]*)(?P<marker> ; .+)?$")
 
@@ -46,7 +47,7 @@ def third_party(path: Path) -> set[str]:
     return {DISTRIBUTIONS.get(top, top).replace("_", "-") for top in tops - set(sys.stdlib_module_names) - OURS}
 
 
-@pytest.mark.parametrize("path", [APP, TRAIN, ENGINES, CLUSTER, POSTGRES, DEV], ids=relative)
+@pytest.mark.parametrize("path", [APP, TRAIN, ENGINES, CLUSTER, POSTGRES, PARALLEL, DEV], ids=relative)
 def test_each_requirement_is_pinned_exactly_once(path: Path) -> None:
     lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
     requirements = [line for line in lines if line and not line.startswith("-r ")]
@@ -65,6 +66,8 @@ def test_app_imports_only_what_requirements_txt_declares(path: Path) -> None:
         allowed = allowed | pinned(ENGINES)
     if path.name == "cluster.py":
         allowed = allowed | pinned(CLUSTER)
+    if path.name == "team.py":
+        allowed = allowed | pinned(PARALLEL)
 
     assert third_party(path) - allowed == set()
 

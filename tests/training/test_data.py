@@ -3,6 +3,9 @@
 import csv
 import errno
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from dermascan_core.errors import DatasetError, DermaScanError, OutputError
 from dermascan_core.imaging.decode import read_photo
 from dermascan_core.imaging.preprocess import PreprocessConfig, preprocess
 from dermascan_core.tables import LabelledPhoto, split_sha256
+from dermascan_core.training import data
 from dermascan_core.training.data import (
     class_codes,
     class_counts,
@@ -272,4 +276,22 @@ def test_disk_without_room_for_the_squares_is_said_before_they_are_made(generate
     with pytest.raises(OutputError, match=r"prepared photos in .* The disk said: No space left on device"):
         load_squares(dataset, dataset.photos[:3], PreprocessConfig(64, 64), cache_dir=tmp_path)
 
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_two_runs_that_share_a_cache_prepare_it_once(generated_dataset, tmp_path, monkeypatch):
+    dataset = load_dataset(generated_dataset)
+    prepared, prepare = [], data.preprocess
+
+    def prepare_slowly(photo, config):
+        prepared.append(photo)
+        time.sleep(0.05)
+        return prepare(photo, config)
+
+    monkeypatch.setattr(data, "preprocess", prepare_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        load = partial(load_squares, dataset, dataset.photos[:3], PreprocessConfig(64, 64), cache_dir=tmp_path)
+        one, other = threads.map(lambda _: load(), range(2))
+
+    assert len(prepared) == 3
+    assert np.array_equal(one, other)

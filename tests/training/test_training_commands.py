@@ -7,8 +7,9 @@ from typer.testing import CliRunner
 
 from dermascan_core import cli
 from dermascan_core.model.manifest import save_manifest
-from dermascan_core.training import cross_validate, fold_answers, rebuild
+from dermascan_core.training import cross_validate, fold_answers, launch, rebuild
 from dermascan_core.training import data as training_data
+from dermascan_core.training.fit import RunResult
 from tests.fakes import fake_manifest
 
 SUMMARY = {"summary": {"macro_auc": {"value": 0.9, "low": 0.8, "high": 0.95}}}
@@ -170,3 +171,65 @@ def test_publish_of_a_model_that_is_not_there_names_those_that_are(tmp_path):
 
     assert done.exit_code == 1
     assert "own. Received 'other'." in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--processes", 2, "--process", 0], "Expected --process and --coordinator together."),
+        (["--processes", 2, "--coordinator", "a:6000"], "Expected --process and --coordinator together."),
+        (["--process", 0, "--coordinator", "a:6000"], "Expected --processes of at least 2. Received 1."),
+        (["--processes", 2, "--process", 2, "--coordinator", "a:6000"], "Expected --process below 2"),
+        (
+            ["--processes", 2, "--process", 1, "--coordinator", "a"],
+            "Expected --coordinator as HOST:PORT. Received 'a'.",
+        ),
+        (["--processes", 2, "--process", 1, "--coordinator", "a:0"], "as HOST:PORT. Received 'a:0'."),
+        (["--processes", 2, "--deterministic"], "Expected --deterministic or --processes."),
+        (["--processes", 0], "Invalid value for '--processes'"),
+    ],
+)
+def test_train_says_how_processes_are_named(options, message, tmp_path):
+    result = run("train", "smoke", "--data", "d", "--out", tmp_path, *options)
+
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Which places were started, instead of starting them."""
+    seen = []
+
+    def run_together(work, places):
+        seen.extend(places)
+        assert work.keywords["base"] == "smoke"
+        return RunResult(Path("runs/first"), 2, {"val_loss": 0.5})
+
+    monkeypatch.setattr(launch, "require_jax", lambda: None)
+    monkeypatch.setattr(launch, "run_together", run_together)
+    return seen
+
+
+def test_train_in_several_processes_starts_them_all_here(started, tmp_path):
+    result = run("train", "smoke", "--data", "d", "--out", tmp_path, "--processes", 3)
+
+    assert [(place.rank, place.size, place.is_local) for place in started] == [(0, 3, True), (1, 3, True), (2, 3, True)]
+    assert "Best epoch 2: val_loss 0.5000. Written to runs/first." in result.output
+
+
+def test_train_starts_one_process_where_the_others_run_elsewhere(started, tmp_path):
+    options = ("--processes", 3, "--process", 1, "--coordinator", "[fd00::1]:6000")
+    result = run("train", "smoke", "--data", "d", "--out", tmp_path, *options)
+
+    assert started == [launch.Place(1, 3, "[fd00::1]:6000")]
+    assert "Trained. Process 0 writes what came of it" in result.output
+
+
+def test_train_in_several_processes_says_when_jax_is_not_installed(monkeypatch, tmp_path):
+    monkeypatch.setattr(launch, "find_spec", lambda name: None)
+
+    result = run("train", "smoke", "--data", "d", "--out", tmp_path, "--processes", 2)
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: Expected JAX, which connects processes that train together.")
