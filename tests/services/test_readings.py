@@ -83,7 +83,7 @@ def test_review_confirmed_twice_alike_is_one_version(records: Records, screening
     [
         ({"own_dx": "cancer"}, "Expected a diagnosis: one of akiec,"),
         ({"final_step": "none"}, "Expected a next step: one of emergency,"),
-        ({"decision": "maybe"}, "Expected a decision: one of agree, override. Received 'maybe'."),
+        ({"decision": "maybe"}, "Expected a decision: one of agree, override, refer, withdrawn. Received 'maybe'."),
         ({"reason": " "}, "Expected a reason for another answer than the model's. Received none."),
         ({"reason": "x" * 4001}, "Expected a reason of at most 4,000 characters. Received 4,001."),
         ({"screening_id": "0" * 32}, "There is no such screening in the records."),
