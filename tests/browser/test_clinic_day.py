@@ -146,6 +146,9 @@ def spend_the_day(folder: Path, new_browser: NewBrowser, *, n_photos: int, n_rea
         wait_until_screened(ben, folder, n_photos)
 
         ben.goto(address + "review")
+        expect(
+            ben.get_by_role("button", name="Begin with the first of")
+        ).to_be_visible()  # a key before it goes nowhere
         press(ben, "n", "What do you take it for?")
         for _ in range(n_read):
             read_by_keys(ben)

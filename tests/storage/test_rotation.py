@@ -15,7 +15,7 @@ from dermascan_core.storage.key_file import KeyFile, write_keys
 from dermascan_core.storage.opening import open_storage
 from dermascan_core.storage.places import read_places
 from dermascan_core.storage.rotation import keys_to_retire, rotate_key
-from dermascan_core.storage.schema import Batch, BatchItem, Person
+from dermascan_core.storage.schema import Batch, BatchItem, Lesion, Person
 from dermascan_core.storage.sealed_columns import sealed_columns
 from dermascan_core.storage.vault import name_of_key, new_key
 
@@ -75,6 +75,10 @@ def test_new_key_opens_everything_and_the_old_one_nothing(storage, environ):
 def test_rows_with_two_keys_of_their_own_are_sealed_anew(storage):
     with storage.database.transaction() as session:
         seal = storage.vault.seal
+        person = Person(pseudonym="P-1", created_at=AT, created_by="local")
+        session.add(person)
+        session.flush()
+        session.add(lesion := Lesion(person_id=person.id, created_at=AT))
         session.add(
             batch := Batch(
                 name=seal("b"),
@@ -85,12 +89,13 @@ def test_rows_with_two_keys_of_their_own_are_sealed_anew(storage):
                 image_type="clinical",
                 n_photos=450,
                 share_to_read=0.05,
+                audit_number=1,
             )
         )
         session.flush()
         for position in range(450):
             item = {"file_name": seal(f"{position}.jpg"), "row": seal("{}"), "position": position}
-            session.add(BatchItem(batch_id=batch.id, **item))
+            session.add(BatchItem(batch_id=batch.id, lesion_id=lesion.id, **item))
 
     done = rotate_key(storage)
 
