@@ -1,3 +1,4 @@
+import itertools
 import os
 import random
 import subprocess
@@ -193,13 +194,13 @@ def test_app_goes_on_while_the_key_changes(storage, environ):
 
     def work(start):
         mine = open_storage(read_places(environ))
-        number = start
         try:
-            while not stop.is_set():
+            for number in itertools.count(start):
                 add_person(mine, number)
                 assert mine.images.get(mine.images.put(f"photo {number}".encode())) == f"photo {number}".encode()
                 names(mine)
-                number += 1
+                if stop.is_set():
+                    break
         except (StorageError, AssertionError) as error:
             errors.append(error)
         finally:
