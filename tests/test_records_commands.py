@@ -88,7 +88,7 @@ def test_command_makes_no_records_where_there_are_none(folder: Path, command: tu
 
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: There are no records in '{folder}' yet. Name their folder with DERMASCAN_RECORDS, or keep some first.\n"
+        f"Error: There are no records in '{folder}' yet. Name their folder with DERMASCAN_RECORDS, or begin them: python -m dermascan_core db upgrade\n"
     )
     assert not folder.exists()
 

@@ -104,7 +104,10 @@ def open_existing_records(places: Places | None = None) -> Records:
     """
     where = places or read_places()
     if where.database_file is not None and not where.database_file.is_file():
-        msg = f"There are no records in '{where.folder}' yet. Name their folder with DERMASCAN_RECORDS, or keep some first."
+        msg = (
+            f"There are no records in '{where.folder}' yet. Name their folder with DERMASCAN_RECORDS, or begin them: "
+            "python -m dermascan_core db upgrade"
+        )
         raise RecordError(msg)
     return open_records(where)
 

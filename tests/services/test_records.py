@@ -63,7 +63,7 @@ def test_records_that_are_not_there_are_not_made_by_looking(tmp_path: Path) -> N
         open_existing_records(places)
 
     assert str(caught.value) == (
-        f"There are no records in '{tmp_path / 'none'}' yet. Name their folder with DERMASCAN_RECORDS, or keep some first."
+        f"There are no records in '{tmp_path / 'none'}' yet. Name their folder with DERMASCAN_RECORDS, or begin them: python -m dermascan_core db upgrade"
     )
     assert not (tmp_path / "none").exists()
 
