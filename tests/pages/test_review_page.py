@@ -261,7 +261,6 @@ def test_empty_list_offers_a_demo_clinic_that_one_click_removes(records, monkeyp
     page = open_as(ADA, monkeypatch, "review")
 
     press(page, "fill_demo")
-    page.segmented_control(key="queue_whose").set_value("demo").run()
     assert "It counts in no figure." in seen(page)
     press(page, "remove_demo")
 
