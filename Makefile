@@ -30,7 +30,7 @@ test: $(VENV)/test.stamp browser postgres ## Lint, types and every test but the 
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest --durations=10 -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(PY) -m pytest --durations=10 $(PYTEST_ARGS)
 
 check: $(VENV)/test.stamp ## Lint and types only
 	$(PY) -m ruff check .
