@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from sqlalchemy import Row, String, cast, desc, select
 from sqlalchemy.orm import Session
 
 from ..errors import StorageError
+from .files import write_whole
 from .schema import AuditEntry
 
 NO_ENTRY_SHA256 = "0" * 64  # what the first entry holds as the hash before it
@@ -231,13 +231,7 @@ def write_anchor(path: Path, anchor: Anchor) -> None:
         StorageError: The file cannot be written.
     """
     text = json.dumps({"number": anchor.number, "sha256": anchor.sha256}) + "\n"
-    half = path.with_name(f".{path.name}.part")
-    try:
-        half.write_text(text, encoding="ascii")
-        os.replace(half, path)
-    except OSError as error:
-        msg = f"The anchor '{path}' cannot be written ({error.strerror}). Name a file in a folder that can be written."
-        raise StorageError(msg) from error
+    write_whole(path, text.encode("ascii"))
 
 
 def read_anchor(path: Path) -> Anchor | None:

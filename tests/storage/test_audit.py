@@ -320,5 +320,5 @@ def test_file_that_is_no_anchor_is_named(tmp_path: Path) -> None:
 
 
 def test_anchor_in_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match="could not be written"):
         audit.write_anchor(tmp_path / "no" / "x", Anchor(1, "ab" * 32))
