@@ -97,6 +97,7 @@ def said_plainly(path: Path, error: OSError) -> str:
         errno.ENOSPC: "the disk is full. Free some space, then try again.",
         errno.EDQUOT: "the disk quota is used up. Free some space, then try again.",
         errno.EFBIG: "a file may not become that large here. Free some space, or raise the limit, then try again.",
+        errno.ENOENT: "its folder is not there. Make it, or name another.",
         errno.EROFS: "the disk may only be read. Choose another folder: DERMASCAN_RECORDS.",
         errno.EACCES: "this program may not write there. Give it the right to, or choose another folder: DERMASCAN_RECORDS.",
         errno.ENOTDIR: "a part of its path is a file, not a folder. Choose another folder: DERMASCAN_RECORDS.",
