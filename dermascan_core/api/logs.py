@@ -32,6 +32,11 @@ def start_log(stream: TextIO = sys.stderr) -> FilteringBoundLogger:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
+    # Streamlit, where it was imported before, gave these handlers of its own, which quote an exception's message.
+    for name in ("uvicorn.access", "uvicorn.asgi", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.NOTSET)
     log: FilteringBoundLogger = structlog.wrap_logger(
         logging.getLogger("dermascan"),
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import socket
 import threading
 import time
@@ -10,6 +12,7 @@ import time
 import httpx
 import pytest
 
+from dermascan_core.api.logs import start_log
 from tests.api.conftest import AS_CLINIC, AS_LAB, PHOTO, form, running_server, wait_until
 from tests.fakes import FakePredictor
 
@@ -287,6 +290,7 @@ def test_log_and_answer_share_an_id_and_the_log_holds_nothing_of_the_person(serv
 
     answer = server.client.post("/v1/screenings", **sent)
 
+    wait_until(server.log_lines)  # the line is written once the answer is out
     (line,) = server.log_lines()
     assert line["request_id"] == answer.json()["request_id"] == answer.headers["X-Request-Id"]
     assert (line["key"], line["path"], line["status"], line["problem"]) == (
@@ -301,6 +305,7 @@ def test_log_and_answer_share_an_id_and_the_log_holds_nothing_of_the_person(serv
 def test_log_names_the_key_and_the_counts(server_with_keys):
     server_with_keys.client.post("/v1/screenings", headers=AS_LAB, **form(PHOTO, PHOTO)).raise_for_status()
 
+    wait_until(server_with_keys.log_lines)
     (line,) = server_with_keys.log_lines()
     assert (line["key"], line["n_photos"]) == ("lab", 2)
     assert "lab-secret" not in server_with_keys.log.getvalue()
@@ -321,6 +326,24 @@ def test_error_nobody_foresaw_shows_an_id_and_neither_answer_nor_log_quotes_it(t
     assert "ZeroDivisionError" in server.log.getvalue()
     assert "mrs-smith" not in server.log.getvalue() + answer.text
     assert any(line.get("request_id") == answer.json()["request_id"] for line in server.log_lines())
+
+
+def test_log_takes_over_a_library_that_was_set_up_before():
+    library, before, log = logging.getLogger("uvicorn.error"), io.StringIO(), io.StringIO()
+    library.handlers, library.propagate = [logging.StreamHandler(before)], False
+    library.setLevel(logging.INFO)
+
+    start_log(log)
+    library.info("started")
+    try:
+        raise ZeroDivisionError("mrs-smith")
+    except ZeroDivisionError:
+        library.exception("stumbled")
+
+    assert before.getvalue() == ""
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["event"], line["error"]) == ("stumbled", "ZeroDivisionError")
+    assert "mrs-smith" not in log.getvalue()
 
 
 def test_counts_hold_refusals_by_code_and_no_label_that_a_client_chooses(server):
