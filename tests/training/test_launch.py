@@ -115,6 +115,7 @@ def test_a_mistake_in_a_process_keeps_its_traceback(capfd):
 
 
 WATCHING = """
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -122,6 +123,7 @@ from dermascan_core.training.launch import local_places, run_together
 from tests.training.test_launch import note_and_wait
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests begun with a shell's & ignore it
     run_together(partial(note_and_wait, folder=Path(sys.argv[1])), local_places(2))
 """
 
