@@ -1,7 +1,8 @@
-"""A real server and a real browser, started once; skipped loudly where there is no Chromium."""
+"""A real server, started once, and a real browser for each file; skipped loudly where there is no Chromium."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -50,9 +51,13 @@ def find_chromium() -> str | None:
     return next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium of one file.
+
+    While it is there, Playwright's event loop runs in this process, and nothing else can run one: tests of other files
+    that need a loop must find it gone.
+    """
     path = find_chromium()
     if path is None:
         pytest.skip(f"BROWSER NOT TESTED: none of {', '.join(CHROMIUM_NAMES)} is installed (Debian: chromium).")
@@ -60,6 +65,8 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
         yield browser
         browser.close()
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.get_running_loop()
 
 
 @pytest.fixture(scope="session")
