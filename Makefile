@@ -30,7 +30,13 @@ test: $(VENV)/test.stamp browser postgres ## Lint, types and every test but the 
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+ifeq ($(PYTEST_ARGS),)
+	$(PY) -m pytest --durations=10 -n 2 --dist loadfile -m "not slow and not browser"
+# A browser beside tests that compute misses its deadlines.
+	$(PY) -m pytest --durations=10 -m "browser and not slow"
+else
 	$(PY) -m pytest --durations=10 $(PYTEST_ARGS)
+endif
 
 check: $(VENV)/test.stamp ## Lint and types only
 	$(PY) -m ruff check .
