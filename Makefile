@@ -32,7 +32,7 @@ test: $(VENV)/test.stamp browser postgres ## Lint, types and every test but the 
 	$(PY) -m mypy
 ifeq ($(PYTEST_ARGS),)
 	$(PY) -m pytest --durations=10 -n 2 --dist loadfile -m "not slow and not browser"
-# A browser beside tests that compute misses its deadlines.
+# Alone: beside tests that compute, two of them were seen to fail.
 	$(PY) -m pytest --durations=10 -m "browser and not slow"
 else
 	$(PY) -m pytest --durations=10 $(PYTEST_ARGS)
