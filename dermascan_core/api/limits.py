@@ -31,7 +31,8 @@ class Limits:
         body_gap_s: How long a body may pause.
         body_grace_s, body_bytes_per_s: After the grace, a body must have come at this rate on average.
         squares: Squares in one request for predictions.
-        keep_alive_s: How long an idle connection stays open.
+        keep_alive_s: How long an idle connection stays open: longer than anybody is told to wait before coming again, and
+            than proxies keep theirs (60 s), so that a request and the end of its connection seldom cross.
     """
 
     requests_per_minute: int = 60
@@ -50,7 +51,7 @@ class Limits:
     body_grace_s: float = 30.0
     body_bytes_per_s: int = 4096
     squares: int = 64
-    keep_alive_s: int = 5
+    keep_alive_s: int = 75
 
 
 class RateLimiter:
