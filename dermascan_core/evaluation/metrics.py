@@ -146,6 +146,23 @@ def squared_distance(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> npt.NDArra
     return np.asarray(((prob - np.eye(prob.shape[1])[np.asarray(y_true, np.intp)]) ** 2).sum(axis=1))
 
 
+def cross_entropy(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return each photo's part of the log loss, shape (n_samples,): minus the logarithm of its true class's probability.
+
+    0 is best; a true class that was given no chance at all counts as the smallest one (2.2e-16), as in scikit-learn.
+
+    Args:
+        y_true: Integer labels of shape (n_samples,).
+        y_prob: Probabilities of shape (n_samples, n_classes); each row sums to 1.
+
+    >>> cross_entropy([0, 1], [[1.0, 0.0], [0.5, 0.5]]).round(3).tolist()
+    [-0.0, 0.693]
+    """
+    prob = np.asarray(y_prob, np.float64)
+    given = prob[np.arange(len(prob)), np.asarray(y_true, np.intp)]
+    return np.asarray(-np.log(np.clip(given, np.finfo(np.float64).eps, 1.0)))
+
+
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
     """Photos whose score lies in (low, high]: how many, their mean score, and the share for which it came true."""

@@ -21,6 +21,7 @@ from .melanoma import describe_melanoma, melanoma_measures
 from .metrics import (
     N_CALIBRATION_BINS,
     confusion_matrix,
+    cross_entropy,
     normalise_rows,
     one_against_rest,
     reliability_bins,
@@ -141,6 +142,7 @@ def _class_measures(table: ResultTable) -> dict[Key, weighted.Measure]:
             is_top_true, y_prob.max(axis=1), n_bins=N_CALIBRATION_BINS
         ),
         ("summary", "brier"): weighted.share(squared_distance(y_true, y_prob)),
+        ("summary", "log_loss"): weighted.share(cross_entropy(y_true, y_prob)),
     }
     by_class = [one_against_rest(y_true, y_pred, k) for k in range(len(HAM_CODES))]
     for k, code in enumerate(HAM_CODES):

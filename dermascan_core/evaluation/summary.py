@@ -24,6 +24,7 @@ SUMMARY_NAMES = {
     "macro_f1": "macro F1",
     "ece": "expected calibration error",
     "brier": "Brier score (0 to 2)",
+    "log_loss": "log loss (natural logarithm)",
 }
 HEADLINE = ("macro_auc", "balanced_accuracy", "malignant_auc", "specificity_at_95_sensitivity")
 

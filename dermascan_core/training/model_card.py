@@ -19,6 +19,7 @@ _SUMMARY_ROWS = {
     "specificity_at_threshold": "Specificity at the shipped threshold",
     "ece": "Expected calibration error (15 bins)",
     "brier": "Brier score (seven classes)",
+    "log_loss": "Log loss (seven classes)",
 }
 
 

@@ -36,6 +36,7 @@ SUMMARY_WORDS = {
     "ece": "Calibration error (lower is better)",
     "malignant_ece": "Calibration error, cancer or pre-cancer (lower is better)",
     "brier": "Brier score, seven classes (lower is better)",
+    "log_loss": "Log loss, seven classes (lower is better)",
     "malignant_brier": "Brier score, cancer or pre-cancer (lower is better)",
 }
 CLASS_MEASURES = {

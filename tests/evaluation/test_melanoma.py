@@ -116,6 +116,14 @@ def test_calibration_of_the_cancer_score_is_measured_with_its_brier_score(sample
     )
 
 
+def test_log_loss_of_the_seven_classes_is_measured(sample):
+    table, metrics = sample
+
+    assert metrics["summary"]["log_loss"]["value"] == pytest.approx(
+        sk.log_loss(table.y_true, table.y_prob, labels=range(table.y_prob.shape[1])), abs=1e-5
+    )
+
+
 def test_targets_whose_cancers_are_known_to_be_melanoma_have_melanomas_measures_alone():
     results = [result(f"m{i}", "mel", {"mel": 0.5}) for i in range(3)]
     results += [result(f"b{i}", "", {"mel": 0.1}, is_malignant=False) for i in range(5)]

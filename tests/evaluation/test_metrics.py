@@ -112,6 +112,16 @@ def test_brier_of_two_classes_is_twice_scikit_learns():
     assert measured == pytest.approx(2 * sk.brier_score_loss(y_true, p))
 
 
+def test_log_loss_agrees_with_scikit_learns_also_where_the_truth_was_given_no_chance():
+    y_true, y_prob = _sample(7, n=100, ties=False)
+    y_prob[3] = np.roll(np.eye(y_prob.shape[1])[y_true[3]], 1)
+
+    measured = metrics.cross_entropy(y_true, y_prob)
+
+    assert measured.mean() == pytest.approx(sk.log_loss(y_true, y_prob, labels=range(y_prob.shape[1])))
+    assert measured[3] == measured.max() > 30
+
+
 def test_reliability_bins_hold_every_photo_once():
     bins = metrics.reliability_bins([0, 1, 1, 0], [0.0, 0.1, 0.95, 1.0], n_bins=10)
 
