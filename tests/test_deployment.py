@@ -22,6 +22,7 @@ import yaml
 from streamlit import config as streamlit_config
 
 from dermascan_core.api.keys import hash_key
+from dermascan_core.api.limits import Limits
 from dermascan_core.cli import app
 from dermascan_core.storage.places import read_places
 
@@ -153,6 +154,12 @@ def test_proxy_leads_to_what_there_is_and_marks_cookies_as_secure():
     assert text.count("{") == text.count("}")
     assert "/metrics" not in re.search(r"@api path (.+)", text)[1]
     assert "./Caddyfile:/etc/caddy/Caddyfile:ro" in SERVICES["proxy"]["volumes"]
+
+
+def test_proxy_gives_up_an_idle_connection_before_the_server_does():
+    (kept_s,) = re.findall(r"keepalive (\d+)s", (ROOT / "Caddyfile").read_text(encoding="utf-8"))
+
+    assert 0 < int(kept_s) < Limits().keep_alive_s
 
 
 def test_database_server_is_used_only_where_its_address_is_set():

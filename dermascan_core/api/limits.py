@@ -32,7 +32,8 @@ class Limits:
         body_grace_s, body_bytes_per_s: After the grace, a body must have come at this rate on average.
         squares: Squares in one request for predictions.
         keep_alive_s: How long an idle connection stays open: longer than anybody is told to wait before coming again, and
-            than proxies keep theirs (60 s), so that a request and the end of its connection seldom cross.
+            than the proxy in front keeps its own (60 s, in ``Caddyfile``), so that a request and the end of its connection
+            seldom cross.
     """
 
     requests_per_minute: int = 60

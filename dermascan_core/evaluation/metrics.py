@@ -156,11 +156,11 @@ def cross_entropy(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> npt.NDArray[n
         y_prob: Probabilities of shape (n_samples, n_classes); each row sums to 1.
 
     >>> cross_entropy([0, 1], [[1.0, 0.0], [0.5, 0.5]]).round(3).tolist()
-    [-0.0, 0.693]
+    [0.0, 0.693]
     """
     prob = np.asarray(y_prob, np.float64)
     given = prob[np.arange(len(prob)), np.asarray(y_true, np.intp)]
-    return np.asarray(-np.log(np.clip(given, np.finfo(np.float64).eps, 1.0)))
+    return np.abs(np.log(np.clip(given, np.finfo(np.float64).eps, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)
