@@ -7,6 +7,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 PRESET ?= mobilenet_v2
 OUT ?= runs/$(PRESET)
+MODEL ?= dermascan
 PYTEST_ARGS ?=
 
 # Without bytecode TensorFlow's import takes 5.8 s instead of 1.8 s, in every process.
@@ -18,7 +19,7 @@ ifneq ($(shell test -e $(VENV)/pyvenv.cfg && ! $(PY) -c "" 2>/dev/null && echo b
 .PHONY: $(VENV)/pyvenv.cfg
 endif
 
-.PHONY: help run test check train bench nightly browser postgres clean
+.PHONY: help run test check train figures bench nightly browser postgres clean
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -53,6 +54,30 @@ train: $(VENV)/train.stamp ## Train PRESET on $$DERMASCAN_DATA/ham10000 into OUT
 	  exit 1; }
 	$(PY) -m dermascan_core train $(PRESET) --data "$$DERMASCAN_DATA/ham10000" --out "$(OUT)" \
 	  $$(test -f "$(OUT)/run.json" && echo --resume)
+
+SCAN = $(PY) -m dermascan_core
+FIGURES = weights/$(MODEL).evaluation
+DATA = --data "$$DERMASCAN_DATA/ham10000" --data "$$DERMASCAN_DATA/pad"
+VALIDATED = --images "$$DERMASCAN_DATA/ham10000/images" --labels "$$DERMASCAN_DATA/ham10000/metadata.csv" --split train --fold 0
+PEOPLE = --images "$$DERMASCAN_DATA/isic2020_patients/images" --labels "$$DERMASCAN_DATA/isic2020_patients/metadata.csv"
+
+figures: $(VENV)/train.stamp ## Measure MODEL again on $$DERMASCAN_DATA: weights/MODEL.evaluation and the pages made of it
+	@for name in ham10000 pad isic_uda1 isic2020_patients; do \
+	  test -f "$$DERMASCAN_DATA/$$name/metadata.csv" || { \
+	    echo "Expected the environment variable DERMASCAN_DATA to name a folder that holds $$name/metadata.csv."; \
+	    echo "Received '$$DERMASCAN_DATA'. What the folders hold and how they are made: docs/data.md"; exit 1; }; \
+	done
+	$(SCAN) gate $(MODEL) $(DATA)
+	$(SCAN) publish $(MODEL) $(DATA) --external "$$DERMASCAN_DATA/isic_uda1" --card docs/model-card.md
+	$(SCAN) export $(MODEL) --format litert --data "$$DERMASCAN_DATA/ham10000"
+	$(SCAN) repeatability $(MODEL) $(VALIDATED) --limit 400 --out $(FIGURES)/repeatability
+	$(SCAN) stress --model $(MODEL) --images "$$DERMASCAN_DATA/ham10000/images" --labels "$$DERMASCAN_DATA/ham10000/metadata.csv" \
+	  --split test --limit 300 --out $(FIGURES)/stress
+	$(SCAN) refusals $(MODEL) $(DATA) --out $(FIGURES)/refusals --page docs/refusals.md
+	$(SCAN) adversarial $(MODEL) $(VALIDATED) --limit 24 --out $(FIGURES)/adversarial --page docs/adversarial.md
+	$(SCAN) ugly-duckling --model $(MODEL) $(PEOPLE) --out $(FIGURES)/ugly-duckling --page docs/ugly-duckling.md
+	$(SCAN) compress $(MODEL) $(DATA) --limit 300 --out $(FIGURES)/compression --page docs/compression.md
+	$(SCAN) comparison --out docs/comparison.md
 
 bench: $(VENV)/test.stamp ## Measure speed: each file of benchmarks/ prints its table
 	@for file in benchmarks/[a-z]*.py; do \

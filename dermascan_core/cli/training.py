@@ -197,6 +197,7 @@ def release(
     ],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Of the model.")],
     data: Annotated[list[Path], typer.Option("--data", metavar="DIR", help="The data set that it was trained on.")],
+    version: Annotated[str, typer.Option("--version", metavar="VERSION", help="Of the model.")] = "1",
     weights_dir: Annotated[
         Path | None, typer.Option("--weights-dir", metavar="DIR", help="Where it goes; default: weights/.")
     ] = None,
@@ -218,7 +219,7 @@ def release(
 
     to = weights_dir or WEIGHTS_DIR
     with stages() as show:
-        manifest = make_release(runs, data=data, name=name, weights_dir=to, on_progress=show)
+        manifest = make_release(runs, data=data, name=name, weights_dir=to, version=version, on_progress=show)
         if not no_evaluation:
             manifest = publish_release(name, data=data, weights_dir=to, card=card, external=external, on_progress=show)
     typer.echo(f"{manifest.name}: threshold {manifest.threshold:.4f} ({manifest.threshold_rule}).")

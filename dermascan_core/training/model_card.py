@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..model.manifest import Manifest
 from ..taxonomy import CLASS_BY_CODE, HAM_CODES, HAM_NAMES
 
+_OWN_EVALUATIONS = ("test", "cross-validation")  # of the data it was made of
 _SUMMARY_ROWS = {
     "macro_auc": "Macro AUC (seven classes, one against rest)",
     "balanced_accuracy": "Balanced accuracy (of the class shown first)",
@@ -169,18 +171,38 @@ def _limits(manifest: Manifest) -> str:
 
 
 def _reproduce(manifest: Manifest) -> str:
-    backbone = manifest.training["recipe"]["backbone"]
-    own = ("test", "cross-validation")
-    others = "".join(f" --external {name}" for name in manifest.metrics if not name.startswith(own))
+    archives = [f"`{name}`" for name in _data_names(manifest)]
     return f"""## Rebuild and measure again
 
 ```
-python -m dermascan_core train {backbone} --data HAM10000 --out runs/{manifest.name} --set pretrained=WEIGHTS
-python -m dermascan_core release runs/{manifest.name} --data HAM10000 --name {manifest.name} --card docs/model-card.md{others}
+{_how_made(manifest)}
 python -m dermascan_core evaluate --images HAM10000/images --labels HAM10000/metadata.csv --split test --out out
 ```
 
-`HAM10000` is the folder that `python -m dermascan_core data import ham10000` makes from the public archive."""
+{" and ".join(archives)}: the folder{"s" if len(archives) > 1 else ""} that `python -m dermascan_core data import` makes of
+the public archive{"s" if len(archives) > 1 else ""}; `WEIGHTS` a local file of ImageNet weights."""
+
+
+def _how_made(manifest: Manifest) -> str:
+    recipe, name = manifest.training["recipe"], manifest.name
+    data = "".join(f" --data {archive}" for archive in _data_names(manifest))
+    measured = "".join(f" --external {found}" for found in manifest.metrics if not found.startswith(_OWN_EVALUATIONS))
+    ending = f"--card docs/model-card.md{measured}"
+    if "cross-validation" in manifest.metrics:
+        return f"python -m dermascan_core rebuild {name}{data} --runs runs {ending}"
+    fold, version = manifest.data["validation_fold"], f" --version {manifest.version}" * (manifest.version != "1")
+    if recipe.get("teacher"):
+        made = f"python -m dermascan_core rebuild {name}{data} --runs runs --fold {fold}"
+        run = f"runs/student/fold-{fold}"
+    else:
+        made = f"python -m dermascan_core train {recipe['backbone']}{data} --out runs/{name} --set pretrained=WEIGHTS"
+        run = f"runs/{name}"
+    return f"{made}\npython -m dermascan_core release {run}{data} --name {name}{version} {ending}"
+
+
+def _data_names(manifest: Manifest) -> list[str]:
+    """Return archives ("A; B") or, of a trainer's own photos, folders ("a, b")."""
+    return re.split("[;,] ", str(manifest.data["name"]))
 
 
 def _value(estimate: Any) -> float:

@@ -141,7 +141,7 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "mobilenet_v2": Preset("mobilenet_v2"),
+    "mobilenet_v2": Preset("mobilenet_v2", epochs=14),
     "nasnet_mobile": Preset("nasnet_mobile"),
     "inception_v3": Preset(
         "inception_v3_mixed7",

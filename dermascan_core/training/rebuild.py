@@ -28,15 +28,17 @@ class ReleaseRecipe:
     Attributes:
         members: Presets whose probabilities it averages.
         teachers: Presets whose mean answer its members learn from; they are trained first.
+        version: Of what is made by it; grows with every change to what ships.
     """
 
     members: tuple[str, ...]
     teachers: tuple[str, ...] = ()
+    version: str = "1"
 
 
 RELEASES: dict[str, ReleaseRecipe] = {
     "dermascan-large": ReleaseRecipe(("inception_v3", "mobilenet_v2")),
-    "dermascan": ReleaseRecipe(("student",), teachers=("inception_v3", "mobilenet_v2")),
+    "dermascan": ReleaseRecipe(("student",), teachers=("inception_v3", "mobilenet_v2"), version="2"),
     "nasnet_mobile": ReleaseRecipe(("nasnet_mobile",), teachers=("inception_v3", "mobilenet_v2")),
 }
 
@@ -94,6 +96,7 @@ def rebuild(
         data=data,
         name=name,
         weights_dir=weights_dir,
+        version=recipe.version,
         pooled=pooled,
         on_progress=on_progress,
     )

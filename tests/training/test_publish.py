@@ -84,6 +84,26 @@ def test_figures_of_phone_photos_are_repeated_and_decide_what_the_card_says_of_t
     assert "--external cross-validation-phone" not in card
 
 
+def test_card_says_how_each_kind_of_release_is_made_again(published):
+    manifest, _ = published
+    alone = replace(manifest, version="1", data={**manifest.data, "name": "HAM10000"})
+    recipe = {**manifest.training["recipe"], "teacher": "runs/inception_v3/fold-0"}
+    student = replace(
+        manifest,
+        name="dermascan",
+        version="2",
+        data={**manifest.data, "name": "HAM10000; PAD-UFES-20", "validation_fold": 3},
+        training={**manifest.training, "recipe": recipe},
+    )
+    of_all_folds = replace(student, metrics={**student.metrics, "cross-validation": student.metrics["test"]})
+    both = "--data HAM10000 --data PAD-UFES-20"
+
+    assert "release runs/tiny --data HAM10000 --name tiny --card docs/model-card.md" in render_model_card(alone)
+    assert f"rebuild dermascan {both} --runs runs --fold 3\n" in render_model_card(student)
+    assert f"release runs/student/fold-3 {both} --name dermascan --version 2 --card" in render_model_card(student)
+    assert f"rebuild dermascan {both} --runs runs --card docs/model-card.md --ext" in render_model_card(of_all_folds)
+
+
 def test_model_card_of_a_release_without_metrics_claims_nothing(published, tmp_path):
     _, folder = published
     copy = shutil.copy(folder / "tiny.json", tmp_path / "tiny.json")

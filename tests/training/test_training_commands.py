@@ -145,6 +145,21 @@ def test_rebuild_says_what_it_takes(arguments, message, tmp_path):
     assert message in result.output
 
 
+def test_release_says_which_version_it_is(monkeypatch, tmp_path):
+    asked = {}
+
+    def make_release(runs, **options):
+        asked.update(options, runs=runs)
+        return fake_manifest(name=options["name"], version=options["version"])
+
+    monkeypatch.setattr("dermascan_core.training.release.make_release", make_release)
+
+    done = run("release", "a", "--name", "own", "--data", "ham", "--version", "2", "--no-evaluation")
+
+    assert done.exit_code == 0, done.output
+    assert (asked["version"], asked["runs"]) == ("2", [Path("a")])
+
+
 def test_publish_measures_a_release_that_is_there(monkeypatch, tmp_path):
     asked = {}
 
