@@ -76,7 +76,7 @@ figures: $(VENV)/train.stamp ## Measure MODEL again on $$DERMASCAN_DATA: weights
 	$(SCAN) refusals $(MODEL) $(DATA) --out $(FIGURES)/refusals --page docs/refusals.md
 	$(SCAN) adversarial $(MODEL) $(VALIDATED) --limit 24 --out $(FIGURES)/adversarial --page docs/adversarial.md
 	$(SCAN) ugly-duckling --model $(MODEL) $(PEOPLE) --out $(FIGURES)/ugly-duckling --page docs/ugly-duckling.md
-	$(SCAN) compress $(MODEL) $(DATA) --limit 300 --out $(FIGURES)/compression --page docs/compression.md
+	$(SCAN) compress $(MODEL) --data "$$DERMASCAN_DATA/ham10000" --limit 300 --out $(FIGURES)/compression --page docs/compression.md
 	$(SCAN) comparison --out docs/comparison.md
 
 bench: $(VENV)/test.stamp ## Measure speed: each file of benchmarks/ prints its table

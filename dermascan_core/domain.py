@@ -301,6 +301,7 @@ class PhoneTest:
         n_photos, n_melanomas: How many there were.
         sensitivity: Share of the cancers and pre-cancers at or above the line, in [0, 1]; None without any.
         low, high: Its 95 % interval; None where undefined.
+        melanoma_low: Lower end of the same interval for the melanomas alone; None where undefined.
     """
 
     n_photos: int
@@ -308,6 +309,7 @@ class PhoneTest:
     sensitivity: float | None
     low: float | None
     high: float | None
+    melanoma_low: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

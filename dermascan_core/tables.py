@@ -294,14 +294,22 @@ def has_fold(photo: LabelledPhoto) -> bool:
 
 
 def shipped_splits() -> list[Path]:
-    """Return the split tables that ship: image_id, lesion_id, split, fold; no photos, no diagnoses."""
+    """Return the split tables that ship: image_id, lesion_id, at times patient_id, split, fold; no photos, no diagnoses."""
     return sorted(SHIPPED_SPLITS.glob("*.csv"))
 
 
 def read_split(path: Path) -> list[LabelledPhoto]:
     """Read a split table; its rows carry no diagnosis and no metadata."""
     return [
-        LabelledPhoto(row["image_id"], "", False, lesion_id=row["lesion_id"], split=row["split"], fold=row["fold"])
+        LabelledPhoto(
+            row["image_id"],
+            "",
+            False,
+            lesion_id=row["lesion_id"],
+            patient_id=row.get("patient_id", ""),
+            split=row["split"],
+            fold=row["fold"],
+        )
         for row in read_table(path, what="The split table")
     ]
 

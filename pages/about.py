@@ -43,6 +43,8 @@ _PRIVACY = """
 _DATA = """
 - **Trained and tested on** HAM10000 (Tschandl, Rosendahl and Kittler, 2018, https://doi.org/10.1038/sdata.2018.161),
   photos taken with a dermatoscope in Austria and Australia. Licence: CC BY-NC 4.0.
+- **Phone photos** to train and test on: PAD-UFES-20 (Pacheco and others, 2020,
+  https://doi.org/10.1016/j.dib.2020.106221), from Brazil. Licence: CC BY 4.0. Each kind is measured by itself.
 - **Start weights** of the image branch: ImageNet.
 - **The code** is under the MIT licence. **The weights** carry the archive's terms: attribution, and **no commercial use**.
 - The example pictures are drawn by this program.

@@ -50,7 +50,8 @@ def phone_manifest(*, n_photos: int = 400, n_melanomas: int = 12, low: float | N
     own = {name: getattr(plain, name) for name in CLINICAL_FIELDS}
     data = {"n_predicted": n_photos, "n_by_class": dict.fromkeys(HAM_CODES, 0) | {"mel": n_melanomas}}
     sensitivity = {"value": 0.93, "low": low, "high": 0.97}
-    metrics = {"cross-validation-phone": {"data": data, "summary": {"sensitivity_at_threshold": sensitivity}}}
+    summary = {"sensitivity_at_threshold": sensitivity, "melanoma_sensitivity_at_threshold": sensitivity}
+    metrics = {"cross-validation-phone": {"data": data, "summary": summary}}
     return fake_manifest(clinical=own, metrics=metrics, **changes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,33 @@ def training_overlap(
 
     Returns:
         ``n_photos`` and ``n_lesions`` that the training split (validation fold included) also holds, some of
-        their names, ``against`` (split tables compared) and ``is_the_models_split``: whether one of them is the
-        split that the manifest names; None when the manifest names none. Where that is not so, what is found is
+        their names, ``against`` (split tables compared) and ``is_the_models_split``: whether one of them, or several
+        together, are the split that the manifest names; None when the manifest names none. Where that is not so, what is found is
         a lower bound, and nothing found is None: the model may have been trained on these photos all the same.
     """
     image_ids: set[str] = set()
     lesion_ids: set[str] = set()
-    hashes: dict[str, str] = {}
+    tables: dict[str, list[LabelledPhoto]] = {}
     for path in sorted(splits_dir.glob("*.csv")):
         rows = read_split(path)
-        hashes[path.stem] = split_sha256(rows)
+        tables[path.stem] = rows
         image_ids |= {row.image_id.lower() for row in rows if row.split == "train"}
         lesion_ids |= {row.lesion_id for row in rows if row.split == "train" and row.lesion_id}
     seen_photos = sorted({p.image_id for p in photos if p.image_id.lower() in image_ids})
     seen_lesions = sorted({p.lesion_id for p in photos if p.lesion_id in lesion_ids})
     named = manifest.data.get("split_sha256")
-    is_known = named is not None and named in hashes.values()
+    is_known = named is not None and named in _hashes(list(tables.values()))
     return {
         "n_photos": len(seen_photos) if seen_photos or is_known else None,
         "n_lesions": len(seen_lesions) if seen_lesions or is_known else None,
         "photos": seen_photos[:_MAX_LISTED],
         "lesions": seen_lesions[:_MAX_LISTED],
-        "against": sorted(hashes),
-        "is_the_models_split": None if named is None else named in hashes.values(),
+        "against": sorted(tables),
+        "is_the_models_split": None if named is None else is_known,
     }
+
+
+def _hashes(tables: Sequence[Sequence[LabelledPhoto]]) -> set[str]:
+    """Return the hash of each table, and of each set of them that a model may have been trained on together."""
+    together = (some for size in range(1, len(tables) + 1) for some in combinations(tables, size))
+    return {split_sha256(chain.from_iterable(some)) for some in together}

@@ -111,10 +111,14 @@ class Manifest:
             return None
         largest = max(found, key=lambda one: one["data"]["n_predicted"])
         data, sensitivity = largest["data"], largest["summary"]["sensitivity_at_threshold"]
+        of_melanoma = largest["summary"].get("melanoma_sensitivity_at_threshold") or {}
         return PhoneTest(
             data["n_predicted"],
             data["n_by_class"]["mel"],
-            *(sensitivity[name] for name in ("value", "low", "high")),
+            sensitivity=sensitivity["value"],
+            low=sensitivity["low"],
+            high=sensitivity["high"],
+            melanoma_low=of_melanoma.get("low"),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -63,8 +63,12 @@ def step_from_model(prediction: Prediction, prediction_without_metadata: Predict
 
 
 def may_phone_calm(phone_test: PhoneTest | None) -> bool:
-    """Whether a model has shown on phone photos that it misses few enough cancers to calm; never without a test."""
-    return phone_test is not None and phone_test.low is not None and phone_test.low > PHONE_CALM_SENSITIVITY
+    """Whether a model has shown on phone photos that it misses few enough cancers to calm; never without a test.
+
+    Of all cancers and of melanomas alone: where photos hold two melanomas, many found carcinomas must not calm.
+    """
+    lows = () if phone_test is None else (phone_test.low, phone_test.melanoma_low)
+    return bool(lows) and all(low is not None and low > PHONE_CALM_SENSITIVITY for low in lows)
 
 
 def untested_reason(

@@ -200,7 +200,7 @@ _RULES = (
         "untested",
         NextStep.ROUTINE_CHECK,
         "The same of a model that was measured on phone photos, and where the lower end of its sensitivity for cancer "
-        f"and pre-cancer on them is not above {100 * PHONE_CALM_SENSITIVITY:.0f} %",
+        f"and pre-cancer on them, or for melanoma alone, is not above {100 * PHONE_CALM_SENSITIVITY:.0f} %",
         "This program's test on phone photos is not enough for its answer to calm.",
         UNMEASURED,
     ),

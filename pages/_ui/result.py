@@ -43,8 +43,7 @@ from .similar import show_similar
 from .skin_tone import show_skin_tone
 
 _NO_FIGURES = (
-    "How often such answers were wrong is not known: the test held no phone photos and no brown or black skin, "
-    "so no figures exist for such photos."
+    "How often such answers were wrong is not known: the test held no {kinds}, so no figures exist for such photos."
 )
 
 
@@ -221,7 +220,7 @@ def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, 
     st.subheader("What this cannot tell you")
     sides = sorted({p.prediction.is_above_threshold for p in screening.photos if p.prediction}, reverse=True)
     if sides and not _is_like_the_test(screening):
-        st.markdown(f"**{_phone_figures(screening) or _NO_FIGURES}**")
+        st.markdown(f"**{_phone_figures(screening) or _no_figures(screening)}**")
     elif evaluation is not None and not is_counted(screening, manifest):
         for is_above in sides:
             st.markdown(f"**{measures.among_such_answers(evaluation, is_above=is_above)}**")
@@ -242,6 +241,11 @@ def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, 
 def _phone_figures(screening: Screening) -> str | None:
     is_dark = screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES
     return None if is_dark or screening.phone_test is None else phone_rate_words(screening.phone_test)
+
+
+def _no_figures(screening: Screening) -> str:
+    dark = "brown or black skin"
+    return _NO_FIGURES.format(kinds=f"phone photos and no {dark}" if screening.phone_test is None else dark)
 
 
 def _is_like_the_test(screening: Screening) -> bool:

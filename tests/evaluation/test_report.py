@@ -187,3 +187,18 @@ def test_overlap_with_an_unknown_training_split_is_unknown_and_not_zero(tmp_path
 
     assert (elsewhere["n_photos"], elsewhere["n_lesions"]) == (None, None)
     assert (here["n_photos"], here["n_lesions"], here["is_the_models_split"]) == (0, 0, True)
+
+
+def test_model_of_two_archives_is_known_by_both_of_their_splits(tmp_path):
+    splits = _write_split(tmp_path / "splits", [["ISIC_1", "L1", "train", "0"]])
+    (splits / "pad.csv").write_text(
+        "image_id,lesion_id,patient_id,split,fold\nPAT_1,L2,P1,train,1\nPAT_2,L3,P2,test,\n"
+    )
+    both = hashlib.sha256(b"ISIC_1,L1,train,0\nPAT_1,P1,train,1\nPAT_2,P2,test,").hexdigest()
+    photos = [LabelledPhoto("PAT_2", "mel", True, lesion_id="L3"), LabelledPhoto("PAT_1", "nv", False, lesion_id="L2")]
+
+    overlap = training_overlap(photos, fake_manifest(data={"split_sha256": both}), splits_dir=splits)
+
+    assert overlap["is_the_models_split"] is True
+    assert (overlap["photos"], overlap["lesions"]) == (["PAT_1"], ["L2"])
+    assert overlap["against"] == ["ham", "pad"]

@@ -361,6 +361,19 @@ def test_no_figures_of_the_test_stand_beside_photos_that_it_did_not_hold(
     assert "Of 100 test photos" not in seen(page)
 
 
+def test_dark_skin_has_no_figures_of_a_model_that_was_measured_on_phone_photos(
+    open_page: OpenPage, fake_model: FakePredictor
+) -> None:
+    fake_model.manifest = phone_manifest(name=models.DEFAULT_MODEL)
+    page = add_photo(open_page("screening"), "a.jpg", jpeg())
+    page.radio(key="image_type").set_value("dermoscopic")
+    page.selectbox(key="skin_type").set_value(5)
+
+    check(page)
+
+    assert f"the test held no brown or black skin, {NO_FIGURES}" in seen(page)
+
+
 def test_figures_of_the_test_stand_beside_photos_like_its_own(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

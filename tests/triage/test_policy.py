@@ -400,8 +400,8 @@ def test_what_the_model_shows_decides_where_the_answers_are_calm(prediction, ste
     assert decide(prediction=prediction, without=prediction)[0] is step
 
 
-def phone_test(low: float | None) -> PhoneTest:
-    return PhoneTest(n_photos=400, n_melanomas=12, sensitivity=0.95, low=low, high=0.99)
+def phone_test(low: float | None, melanoma_low: float | None = 0.95) -> PhoneTest:
+    return PhoneTest(n_photos=400, n_melanomas=12, sensitivity=0.95, low=low, high=0.99, melanoma_low=melanoma_low)
 
 
 @pytest.mark.parametrize(
@@ -420,6 +420,16 @@ def phone_test(low: float | None) -> PhoneTest:
         ),
         (
             phone_test(low=None),
+            NextStep.ROUTINE_CHECK,
+            "This program's test on phone photos is not enough for its answer to calm.",
+        ),
+        (
+            phone_test(low=0.99, melanoma_low=0.9),
+            NextStep.ROUTINE_CHECK,
+            "This program's test on phone photos is not enough for its answer to calm.",
+        ),
+        (
+            phone_test(low=0.99, melanoma_low=None),
             NextStep.ROUTINE_CHECK,
             "This program's test on phone photos is not enough for its answer to calm.",
         ),

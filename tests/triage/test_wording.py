@@ -103,7 +103,7 @@ CONTRADICTING = [
 
 
 MEASURED = PhoneTest(n_photos=1400, n_melanomas=12, sensitivity=0.93, low=0.86, high=0.97)
-PHONE_TESTS = (None, MEASURED, replace(MEASURED, low=0.91))
+PHONE_TESTS = (None, MEASURED, replace(MEASURED, low=0.91, melanoma_low=0.91))
 ON_A_PHONE = make_screening(NextStep.ROUTINE_CHECK, Answers(), Metadata(), ImageType.CLINICAL, Status.ANSWERED)
 
 
