@@ -62,6 +62,10 @@ _EVALUATIONS = {
     "test-no-metadata": "Test photos alone",
     "cross-validation": "Cross-validation, told age, sex and place",
     "cross-validation-no-metadata": "Cross-validation, photos alone",
+    "test-phone": "Phone photos of the test, told what is known",
+    "test-phone-no-metadata": "Phone photos of the test alone",
+    "cross-validation-phone": "Cross-validation of phone photos, told what is known",
+    "cross-validation-phone-no-metadata": "Cross-validation of phone photos, photos alone",
 }
 _ARCHIVES = {
     "isic_uda1": "Other clinics",

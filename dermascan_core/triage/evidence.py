@@ -171,7 +171,9 @@ def metadata_effect_words(effects: Mapping[str, float]) -> str:
         if abs(effect) < _SMALL_EFFECT:
             parts.append(f"{said} hardly changed {what}")
         else:
-            parts.append(f"{said} {'raised' if effect > 0 else 'lowered'} {what} by {100 * abs(effect):.0f} points")
+            points = f"{100 * abs(effect):.0f}"
+            by = f"{points} point{'' if points == '1' else 's'}"
+            parts.append(f"{said} {'raised' if effect > 0 else 'lowered'} {what} by {by}")
     return f"Telling the model {'; '.join(parts)}." if parts else ""
 
 

@@ -192,7 +192,7 @@ def _metadata_effect(photo: PhotoScreening, voice: Voice) -> str:
     if now is None or alone is None or now is alone:
         return "Age, sex and place were not given, so the photo alone was used."
     words = (
-        f"With age, sex and place: cancer or pre-cancer {_percent(now.p_malignant)}, "
+        f"With your answers: cancer or pre-cancer {_percent(now.p_malignant)}, "
         f"shown first {class_name(now.predicted, voice)}. "
         f"From the photo alone: {_percent(alone.p_malignant)}, {class_name(alone.predicted, voice)}."
     )

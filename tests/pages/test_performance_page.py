@@ -15,6 +15,7 @@ from dermascan_core.evaluation.results import PhotoResult, predictions_csv
 from dermascan_core.model.predictor import prediction_from_views
 from dermascan_core.services import models
 from dermascan_core.tables import LabelledPhoto
+from dermascan_core.training import cross_validate, publish
 from tests.evaluation.results_by_hand import result
 from tests.fakes import CODES, FakePredictor, fake_manifest, fake_photo, photo_bytes
 from tests.pages.reading import seen
@@ -185,3 +186,17 @@ def test_other_archives_are_offered_beside_the_own_test(open_page: OpenPage, tmp
     assert "Other archive: clinic" in page.selectbox(key="evaluation").options
     assert not page.exception
     assert page.header[0].value == "In plain numbers"
+
+
+@pytest.mark.usefixtures("with_files")
+def test_every_evaluation_that_a_release_writes_has_words(open_page: OpenPage, tmp_path: Path) -> None:
+    folder = tmp_path / f"{models.DEFAULT_MODEL}.evaluation"
+    for name in {*publish.EVALUATIONS, *cross_validate.EVALUATIONS} - {"test", "test-no-metadata"}:
+        (folder / name).mkdir()
+        (folder / name / "metrics.json").write_text((folder / "test" / "metrics.json").read_text(encoding="utf-8"))
+
+    offered = open_page("performance").selectbox(key="evaluation").options
+
+    assert "Phone photos of the test alone" in offered
+    assert [words for words in offered if words.startswith("Other archive")] == []
+    assert len(set(offered)) == len(offered) == 8

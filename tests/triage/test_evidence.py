@@ -88,3 +88,4 @@ def test_effects_of_what_was_told_are_said_the_largest_first():
         "Telling the model the age lowered the share of cancer or pre-cancer by 30 points; the sex raised it by 2 points; "
         "the body site hardly changed it."
     )
+    assert metadata_effect_words({"bleed": -0.01}).endswith(" lowered the share of cancer or pre-cancer by 1 point.")
