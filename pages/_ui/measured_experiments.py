@@ -36,8 +36,8 @@ def show_experiments() -> None:
     """Show the records of ``weights/experiments`` and of the user's folder of runs."""
     st.header("Experiments")
     st.markdown(
-        "What was tried to make the model better, one change at a time, all with the same budget. Small differences, a few "
-        "thousandths, are what another throw of the dice would change too."
+        "What was tried to make the model better. The table says what each run changed, its size and length included: a longer "
+        "run had a larger budget. Small differences, a few thousandths, are what another throw of the dice would change too."
     )
     found = list_experiments()
     for problem in found.problems:
