@@ -201,6 +201,25 @@ def experiment_rows(experiments: Sequence[Experiment]) -> list[dict[str, str | f
     return rows
 
 
+def learning_curve(experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
+    """Return the runs of one recipe on growing shares of the lesions, smallest first.
+
+    Of several such recipes the one with the most runs; empty where none has two. The number of epochs may differ, so
+    that each run takes as many steps.
+    """
+    found: list[tuple[Experiment, ...]] = [()]
+    for plain in (one for one in experiments if not one.changed and one.base):
+        parts = [
+            one
+            for one in experiments
+            if (one.base, one.fold, one.split_sha256) == (plain.base, plain.fold, plain.split_sha256)
+            and "lesion_share" in one.changed
+            and set(one.changed) <= {"lesion_share", "epochs"}
+        ]
+        found.append((*sorted(parts, key=lambda one: one.n_train), plain) if parts else ())
+    return max(found, key=len)
+
+
 def rows_as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table as CSV; a measure that was not taken is an empty cell."""
     text = io.StringIO()
@@ -226,8 +245,29 @@ def markdown_page(experiments: Sequence[Experiment]) -> str:
             "is highest. One run a row: differences of a few thousandths are within what another seed changes.",
             "",
             rows_as_markdown(experiment_rows(experiments)),
+            *_curve_section(learning_curve(experiments)),
         ]
     )
+
+
+def _curve_section(runs: Sequence[Experiment]) -> list[str]:
+    if not runs:
+        return []
+    columns = {"Macro AUC": "macro_auc", "Malignant AUC": "malignant_auc", "Balanced accuracy": "balanced_accuracy"}
+    return [
+        "## The learning curve",
+        "",
+        f"The recipe `{runs[0].base}` on growing shares of the lesions, with as many steps each. Where the last step still "
+        "gains, more lesions would help.",
+        "",
+        f"| Photos learnt from | {' | '.join(columns)} |",
+        f"| --- |{' --- |' * len(columns)}",
+        *(
+            f"| {one.n_train:,} | " + " | ".join(_cell(name, one.measure(name)) for name in columns.values()) + " |"
+            for one in runs
+        ),
+        "",
+    ]
 
 
 _COLUMNS = {

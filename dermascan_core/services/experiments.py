@@ -14,6 +14,7 @@ from ..evaluation.experiments import (
     differing_fields,
     epoch_curves,
     experiment_rows,
+    learning_curve,
     read_experiments,
 )
 from . import models
@@ -24,6 +25,7 @@ __all__ = [
     "differing_fields",
     "epoch_curves",
     "experiment_rows",
+    "learning_curve",
     "list_experiments",
     "runs_folder",
 ]

@@ -86,8 +86,12 @@ ROWS: dict[str, AblationRow] = {
         ("curriculum", "curriculum_epochs=3", "easy photos first"),
         ("mask", "mask_weight=0.3", "the lesion's mask as a second task"),
         ("bfloat16", "precision=mixed_bfloat16", "mixed precision"),
-        ("px-96", "input_px=96", "a smaller input"),
-        ("px-160", "input_px=160", "a larger input"),
+        ("px-128", "input_px=128", "a larger input"),
+        ("px-160", "input_px=160", "a still larger input"),
+        ("seed-21", "seed=21", "how much chance alone changes"),
+        # As many steps as the others: half the lesions are seen twice as often.
+        ("lesions-50", "lesion_share=0.5 epochs=15", "the learning curve: half the lesions"),
+        ("lesions-25", "lesion_share=0.25 epochs=31", "the learning curve: a quarter of the lesions"),
         ("no-imagenet", "pretrained=none", "random starting weights"),
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,6 +73,7 @@ def read_run_data(preset: Preset, data: Path | Sequence[Path], fold: int) -> Run
     if dataset.missing:
         _logger.warning("%d rows of the table have no photo and are left out", len(dataset.missing))
     training, validation = split_fold(dataset, fold)
+    training = keep_lesions(training, preset.lesion_share)
     codes = class_codes(training)
     counts = targets(training, codes).sum(axis=0, dtype=np.float64)
     return RunData(
@@ -105,6 +107,28 @@ def split_fold(dataset: Dataset, fold: int) -> tuple[list[LabelledPhoto], list[L
             )
         raise DatasetError(f"Expected one of the folds {', '.join(folds)} of the train split. Received fold {fold}.")
     return parts
+
+
+def keep_lesions(photos: list[LabelledPhoto], share: float) -> list[LabelledPhoto]:
+    """Return the photos of a share of the lesions (or people); which ones follows from their names alone.
+
+    Raises:
+        DatasetError: If a diagnosis loses its last photo.
+    """
+    if share >= 1:
+        return photos
+    kept = [p for p in photos if _place_of(group_of(p)) < share]
+    if lost := sorted({p.dx for p in photos} - {p.dx for p in kept}):
+        raise DatasetError(
+            f"Expected photos of every diagnosis in a share of {share:g} of the lesions. None is left of {', '.join(lost)}. "
+            "Raise lesion_share."
+        )
+    return kept
+
+
+def _place_of(name: str) -> float:
+    """A place in [0, 1) that looks random and belongs to the name."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) / 2**64
 
 
 def known_fields(photos: list[LabelledPhoto]) -> tuple[str, ...]:

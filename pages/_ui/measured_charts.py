@@ -154,9 +154,13 @@ def fold_chart(
 
 
 def epoch_chart(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, y_title: str, kept_epoch: int | None = None
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    y_title: str,
+    x_title: str = "epoch",
+    kept_epoch: int | None = None,
 ) -> go.Figure:
-    """Lines over epochs; a dotted line marks the epoch that validated best."""
+    """Lines over epochs, or what ``x_title`` names; a dotted line marks the epoch that validated best."""
     figure = go.Figure()
     for number, (name, (x, y)) in enumerate(curves.items()):
         figure.add_scatter(
@@ -165,14 +169,14 @@ def epoch_chart(
             mode="lines+markers",
             name=name,
             line={"color": SERIES[number % len(SERIES)], "dash": ("solid", "dash", "dot")[number // len(SERIES) % 3]},
-            hovertemplate="epoch %{x}: %{y:.4f}<extra>" + name + "</extra>",
+            hovertemplate=x_title + " %{x}: %{y:.4f}<extra>" + name + "</extra>",
         )
     if kept_epoch:
         figure.add_vline(x=kept_epoch, line={"color": GREY, "dash": "dot"}, annotation_text="best epoch")
     figure.update_layout(
         height=380,
         margin={**_MARGIN, "t": 24},
-        xaxis={"title": "epoch", "fixedrange": True},
+        xaxis={"title": x_title, "fixedrange": True},
         yaxis={"title": y_title, "fixedrange": True},
         legend={**LEGEND_BELOW, "y": -0.22},
         showlegend=True,

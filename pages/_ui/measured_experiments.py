@@ -12,6 +12,7 @@ from dermascan_core.services.experiments import (
     differing_fields,
     epoch_curves,
     experiment_rows,
+    learning_curve,
     list_experiments,
 )
 
@@ -54,6 +55,7 @@ def show_experiments() -> None:
         st.info("No run fits this filter. Clear it to see all.", icon=":material/filter_alt_off:")
         return
     _show_scores(chosen, own={one.name for one in found.own})
+    _show_learning_curve(learning_curve(chosen))
     _show_together(chosen)
 
 
@@ -145,6 +147,27 @@ def _sorted(rows: Sequence[dict[str, Any]], key: str, order: str) -> list[dict[s
     if order == "best":
         return sorted(rows, key=lambda row: -(row[key] or 0.0))
     return sorted(rows, key=lambda row: row[order])
+
+
+def _show_learning_curve(runs: Sequence[Experiment]) -> None:
+    """Show what one recipe reached on growing shares of the lesions, where it was tried."""
+    curves = {
+        words: ([one.n_train for one in runs], [value for one in runs if (value := one.measure(name)) is not None])
+        for name, words in _MEASURES.items()
+        if name != "score"
+    }
+    curves = {words: (x, y) for words, (x, y) in curves.items() if x and len(x) == len(y)}
+    if not curves:
+        return
+    st.subheader("With more lesions")
+    st.markdown(
+        "One recipe on a part of the lesions and on all, with as many steps. Where a line still rises, more would help."
+    )
+    show_chart(
+        epoch_chart(curves, y_title="One view", x_title="photos learnt from"),
+        key="run_learning_curve",
+        alt="What one recipe reached, by photos learnt from",
+    )
 
 
 def _show_together(runs: Sequence[Experiment]) -> None:

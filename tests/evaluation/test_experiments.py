@@ -7,6 +7,7 @@ from dermascan_core.evaluation.experiments import (
     differing_fields,
     epoch_curves,
     experiment_rows,
+    learning_curve,
     make_record,
     markdown_page,
     read_experiments,
@@ -22,8 +23,8 @@ RUN = {
 EPOCHS = [{"epoch": 1, "val_score": 0.5, "loss": 1.0}, {"epoch": 2, "val_score": 0.6, "loss": 0.5}]
 
 
-def _write(folder, name, *, score, eight=None, **changed):
-    run = RUN | {"preset": RUN["preset"] | changed, "changed": changed}
+def _write(folder, name, *, score, eight=None, n_train=80, **changed):
+    run = RUN | {"n_train": n_train} | {"preset": RUN["preset"] | changed, "changed": changed}
     state = {"epoch": 2, "best_epoch": 2, "best": {"val_score": score, "val_macro_auc": 0.9}, "elapsed_s": 90.0}
     record = make_record(run, state, EPOCHS, name=name, is_finished=True)
     if eight is not None:
@@ -84,6 +85,21 @@ def test_curves_hold_the_runs_that_have_the_measure(tmp_path):
 
     assert epoch_curves(found, "val_score") == {"base": ([1, 2], [0.5, 0.6])}
     assert epoch_curves(found, "val_luck") == {}
+
+
+def test_learning_curve_holds_the_shares_of_one_recipe_and_the_whole(tmp_path):
+    _write(tmp_path, "base", score=0.6)
+    _write(tmp_path, "half", score=0.55, n_train=40, lesion_share=0.5, epochs=4)
+    _write(tmp_path, "quarter", score=0.5, n_train=20, lesion_share=0.25)
+    _write(tmp_path, "half-focal", score=0.5, n_train=40, lesion_share=0.5, loss="focal")
+
+    found = read_experiments(tmp_path)
+
+    assert [one.name for one in learning_curve(found)] == ["quarter", "half", "base"]
+    assert "| 20 | 0.900 | not taken | not taken |\n| 40 |" in markdown_page(found)
+    without = [one for one in found if one.name in ("base", "half-focal")]
+    assert learning_curve(without) == ()
+    assert "learning curve" not in markdown_page(without)
 
 
 def test_folder_without_records_is_said(tmp_path):

@@ -30,7 +30,9 @@ def test_row_changes_the_base_recipe_under_the_same_budget(name):
     recipe = override(PRESETS[BASE], list(ROWS[name].settings))
 
     assert bool(changed_fields(recipe, BASE)) == (name != "base")
-    assert recipe.warmup_epochs + recipe.epochs == (3 if recipe.class_floor else 8)  # long epochs there
+    # Those whose epochs are longer or shorter take as many steps.
+    expected = {"class-floor": 3, "lesions-50": 16, "lesions-25": 32}.get(name, 8)
+    assert recipe.warmup_epochs + recipe.epochs == expected
     assert ROWS[name].asks
 
 
@@ -41,7 +43,7 @@ def test_there_are_enough_rows_for_every_option():
     assert asked >= {
         "fusion", "balance", "class_floor", "class_weight", "loss", "label_smoothing", "smote", "augment", "mixup",
         "cutmix", "steps", "optimizer", "adaptive_clip", "schedule", "unfreeze_stages", "open_share", "train_batch_norm", "ema_decay",
-        "accumulate_steps", "curriculum_epochs", "mask_weight", "precision", "input_px",
+        "accumulate_steps", "curriculum_epochs", "mask_weight", "precision", "input_px", "lesion_share",
     }  # fmt: skip
 
 

@@ -7,13 +7,15 @@ import keras
 import numpy as np
 import pytest
 
-from dermascan_core.errors import TrainingError, WeightsError
+from dermascan_core.errors import DatasetError, TrainingError, WeightsError
+from dermascan_core.tables import group_of
 from dermascan_core.training.averaging import RunningAverage
+from dermascan_core.training.data import load_dataset
 from dermascan_core.training.finished_run import load_network, read_run
 from dermascan_core.training.fit import train
 from dermascan_core.training.presets import PRESETS, override
 from dermascan_core.training.run_folder import read_epochs, read_state
-from dermascan_core.training.run_setup import read_run_data, read_teachers
+from dermascan_core.training.run_setup import keep_lesions, read_run_data, read_teachers, split_fold
 from tests.training.conftest import dataset_rows, write_dataset
 
 
@@ -170,3 +172,25 @@ def test_mean_of_the_last_epochs_takes_its_statistics_anew(run):
     offered, kept = load_network(read_run(out))
     assert kept == "mean of epochs 1 to 2"
     np.testing.assert_allclose(offered.get_weights()[4], mean.get_weights()[4])
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_share_of_the_lesions_is_part_of_a_larger_share_and_keeps_lesions_whole(run, generated_dataset):
+    training, _ = split_fold(load_dataset(generated_dataset), 0)
+    part, most = (keep_lesions(training, share) for share in (0.7, 0.9))
+
+    assert 0 < len(part) < len(most) < len(training)
+    assert {p.image_id for p in part} < {p.image_id for p in most}
+    assert not {group_of(p) for p in part} & {group_of(p) for p in training if p not in part}
+    assert keep_lesions(training, 1.0) == training
+    record = json.loads((run("lesion_share=0.7").out / "run.json").read_text())
+    assert record["n_train"] == len(part)
+
+
+def test_share_in_which_a_diagnosis_is_lost_is_refused(generated_dataset):
+    training, _ = split_fold(load_dataset(generated_dataset), 0)
+
+    with pytest.raises(
+        DatasetError, match=r"share of 1e-09 of the lesions\. None is left of .*mel.*\. Raise lesion_share"
+    ):
+        keep_lesions(training, 1e-9)
