@@ -151,6 +151,7 @@ class Prediction:
         views_agreeing: How many of the averaged views alone would show ``predicted`` first.
         n_views: How many views were averaged.
         is_above_threshold: Whether ``p_malignant`` reaches the shipped operating threshold.
+        is_above_calm_line: Whether it reaches the line below which alone an answer may calm; True where nobody knows.
         disagreement: How far views and members of an ensemble differ: mutual information in nats, from 0.
     """
 
@@ -164,6 +165,7 @@ class Prediction:
     views_agreeing: int
     n_views: int
     is_above_threshold: bool
+    is_above_calm_line: bool = True
     disagreement: float = 0.0
 
     @property

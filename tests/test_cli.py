@@ -157,6 +157,7 @@ def test_screen_of_an_empty_folder_exits_with_1(tmp_path):
         ["train", "smoke", "--data", "d", "--out", "o", "--set", "backbone=eyes"],
         ["release", "run", "--data", "d", "--name", "../escape"],
         ["examples", "fetch", "--count", "0"],
+        ["compress", "m", "--data", "a", "--data", "b", "--out", "c"],
     ],
     ids=" ".join,
 )
@@ -391,3 +392,11 @@ def test_bar_says_how_fast_it_moves(speed, shown):
     task = SimpleNamespace(finished_speed=None, speed=speed)
 
     assert RateColumn().render(task).plain == shown
+
+
+def test_option_that_counts_once_is_refused_twice_and_a_repeatable_one_is_not():
+    twice = run("compress", "m", "--data", "a", "--data", "b", "--out", "c")
+
+    assert "Expected --data once. Received it 2 times." in twice.stderr
+    assert "once" not in run("cases", "build", "absent", "--data", "a", "--data", "b").stderr
+    assert run("models", "--presets", "--presets").exit_code == 0

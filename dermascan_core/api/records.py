@@ -50,6 +50,7 @@ class PredictionRecord(Described):
         description="Cancer or pre-cancer: melanoma, basal and squamous cell carcinoma, actinic keratosis."
     )
     is_above_threshold: bool
+    is_above_calm_line: bool = Field(description="Whether the share is too large for the answer to calm.")
     set_90: list[str]
     set_95: list[str]
     views_agreeing: int

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ..domain import ImageType
 from ..errors import DermaScanError
@@ -27,9 +27,29 @@ class PlainErrors(TyperGroup):
             raise typer.Exit(1) from error
 
 
+class EachOptionOnce(TyperCommand):
+    """Refuses an option that is given twice and counts once: the last value would win unsaid."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        for parameter in dict.fromkeys(given):
+            if not isinstance(parameter, TyperOption) or parameter.multiple or parameter.count or parameter.is_flag:
+                continue
+            if given.count(parameter) > 1:
+                ctx.fail(f"Expected {parameter.opts[0]} once. Received it {given.count(parameter)} times.")
+        return super().parse_args(ctx, args)
+
+
+class Commands(typer.Typer):
+    """Makes every command one of ``EachOptionOnce``."""
+
+    def command(self, name: str | None = None, **options: Any) -> Any:
+        return super().command(name, **{"cls": EachOptionOnce} | options)
+
+
 def make_app(help: str, **options: Any) -> typer.Typer:
     """Return an application, or a group of commands, in the one style."""
-    return typer.Typer(
+    return Commands(
         help=help,
         no_args_is_help=True,
         add_completion=False,

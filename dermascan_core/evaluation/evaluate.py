@@ -22,7 +22,7 @@ from ..imaging.segment import look_for_lesion
 from ..imaging.skin_tone import NO_BAND, estimate_skin_tone
 from ..model.predictor import PhotoOutput, Predictor
 from ..tables import LabelledPhoto
-from ..triage.policy import decide_next_step, untested_reason
+from ..triage.policy import calmest, decide_next_step, untested_reason
 from .files import prepare_folder, write_file
 from .plots import draw_plots
 from .report import build_metrics
@@ -216,13 +216,16 @@ def judge_output(
     elif output.prediction.is_unsure:
         status = Status.UNSURE
     shown = output if status is not Status.REFUSED else None
-    step, _ = decide_next_step(
-        answers=Answers(),
-        metadata=metadata,
-        image_type=image_type,
-        status=status,
-        prediction=shown.prediction if shown else None,
-        prediction_without_metadata=shown.prediction_without_metadata if shown else None,
-    )
+    steps = [
+        decide_next_step(
+            answers=answers,
+            metadata=known,
+            image_type=image_type,
+            status=status,
+            prediction=shown.prediction if shown else None,
+            prediction_without_metadata=shown.prediction_without_metadata if shown else None,
+        )[0]
+        for answers, known in ((Answers(), metadata), calmest(metadata))
+    ]
     prediction = output.prediction if output else None
-    return PhotoResult(photo, prediction, status, refusal, step, image_type, one.ita_band)
+    return PhotoResult(photo, prediction, status, refusal, steps[0], image_type, one.ita_band, steps[1])

@@ -87,7 +87,8 @@ def build_metrics(
         "sets": {level: _pick(estimates, "sets", level) for level in LEVELS} if table.has_classes else {},
         "abstention": _abstention(results),
         "selective": describe_selective(table) if table.has_classes else None,
-        "next_steps": _next_steps(table),
+        "next_steps": _next_steps(table, [r.next_step for r in table.results]),
+        "calmest_steps": _next_steps(table, [r.calmest_step for r in table.results]),
         "consistency": {
             "min_n_lesions": MIN_LESIONS,
             "rows": [
@@ -308,11 +309,16 @@ def _count(some: Sequence[PhotoResult], n_all: int) -> dict[str, Any]:
     }
 
 
-def _next_steps(table: ResultTable) -> dict[str, dict[str, int]]:
+def _next_steps(table: ResultTable, steps: Sequence[NextStep | None]) -> dict[str, dict[str, int]]:
+    """Return how many photos, and cancers, got each step; nothing where no step was asked for."""
+    if not any(steps):
+        return {}
     return {
         str(step): {
-            "n": sum(r.next_step is step for r in table.results),
-            "n_malignant": sum(r.next_step is step and r.photo.is_malignant for r in table.results),
+            "n": sum(own is step for own in steps),
+            "n_malignant": sum(
+                own is step and r.photo.is_malignant for r, own in zip(table.results, steps, strict=True)
+            ),
         }
         for step in NextStep
     }

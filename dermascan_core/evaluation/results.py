@@ -30,6 +30,7 @@ class PhotoResult:
         image_type: How the photo was taken, as the evaluation was told.
         ita_band: How light the skin in the photo looks, see ``imaging.skin_tone``, or ``no estimate``; empty where the
             photo was not looked at.
+        calmest_step: As a screening would say in which every question was answered calmly; None where that was not asked.
     """
 
     photo: LabelledPhoto
@@ -39,6 +40,7 @@ class PhotoResult:
     next_step: NextStep
     image_type: ImageType = ImageType.DERMOSCOPIC
     ita_band: str = ""
+    calmest_step: NextStep | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def predictions_csv(results: Sequence[PhotoResult], codes: Sequence[str], *, fol
     """
     p_columns = probability_columns(codes)
     columns = ["image_id", *p_columns, "p_malignant", "predicted", "refused", "refusal_reason", "set", "set_95"]
-    columns += ["next_step", "dx", "lesion_id", "disagreement", *(["fold"] if folds else [])]
+    columns += ["next_step", "dx", "lesion_id", "disagreement", "calmest_step", *(["fold"] if folds else [])]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n", restval="")
     writer.writeheader()
@@ -146,6 +148,7 @@ def _row(result: PhotoResult) -> dict[str, str]:
         "refused": str(int(result.status is Status.REFUSED)),
         "refusal_reason": result.refusal.code if result.refusal else "",
         "next_step": str(result.next_step),
+        "calmest_step": str(result.calmest_step or ""),
         "dx": result.photo.dx,
         "lesion_id": result.photo.lesion_id,
     }

@@ -31,7 +31,7 @@ DECISION_FIELDS = (
 )
 # What a model that was trained on photos without a dermatoscope too decides differently for them.
 CLINICAL_FIELDS = ("class_shares", "sampling_shares", "temperature", "threshold", "threshold_rule", "conformal")
-_OPTIONAL = ("data", "training", "metrics", "engines", "clinical")
+_OPTIONAL = ("data", "training", "metrics", "engines", "clinical", "calm_threshold")
 # Where a model was measured on phone photos that its networks had not seen; the one with most photos counts.
 PHONE_EVALUATIONS = ("cross-validation-phone", "test-phone")
 
@@ -60,6 +60,8 @@ class Manifest:
         licence: Terms of the weights.
         sha256: Of the weights file.
         engines: Name of an exported engine -> its files with their SHA-256, and how far it agrees with Keras.
+        calm_threshold: Below it alone an answer may calm, see ``calm_line``. Not sealed in the weights file: releases of
+            before it are still read, and no value of it can calm more than ``threshold`` does.
         clinical: ``CLINICAL_FIELDS`` for photos of a phone or camera, where the model learnt from such; else None.
     """
 
@@ -83,6 +85,12 @@ class Manifest:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     engines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     clinical: Mapping[str, Any] | None = None
+    calm_threshold: float | None = None
+
+    @property
+    def calm_line(self) -> float:
+        """The share of cancer or pre-cancer that an answer must stay below to calm; the threshold where none was fitted."""
+        return self.threshold if self.calm_threshold is None else self.calm_threshold
 
     def as_for(self, image_type: ImageType | None) -> Manifest:
         """Return what holds for photos of this type: other shares, temperature, threshold and sets for clinical ones.
@@ -93,7 +101,7 @@ class Manifest:
             return self
         own = {name: self.clinical[name] for name in CLINICAL_FIELDS}
         shares = {name: tuple(own[name]) for name in ("class_shares", "sampling_shares")}
-        return replace(self, **(own | shares), clinical=None)
+        return replace(self, **(own | shares), clinical=None, calm_threshold=self.clinical.get("calm_threshold"))
 
     @property
     def ham_shares(self) -> dict[str, float]:
@@ -181,6 +189,10 @@ def _check(manifest: Manifest, path: Path) -> None:
         (manifest.name != path.stem, f"the name '{manifest.name}', but the file is '{path.name}'"),
         (not manifest.temperature > 0, f"the temperature {manifest.temperature}"),
         (not 0 <= manifest.threshold <= 1, f"the threshold {manifest.threshold}"),
+        (
+            not 0 <= manifest.calm_line <= manifest.threshold,
+            f"the calm threshold {manifest.calm_threshold}, and {manifest.threshold} as threshold",
+        ),
         (not 1 <= manifest.n_views <= 8, f"{manifest.n_views} views"),
         (
             any(set(manifest.conformal.get(level, ())) != set(HAM_CODES) for level in ("90", "95")),

@@ -318,6 +318,7 @@ def prediction_from_views(by_view: Array, manifest: Manifest) -> Prediction:
         views_agreeing=int((np.argmax(ham_by_view * weight, axis=1) == best).sum()),
         n_views=len(by_view),
         is_above_threshold=p_malignant >= manifest.threshold,
+        is_above_calm_line=p_malignant >= manifest.calm_line,
         disagreement=mutual_information(by_view),
     )
 

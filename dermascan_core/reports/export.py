@@ -252,6 +252,7 @@ def _prediction_to_dict(prediction: Prediction | None) -> dict[str, Any] | None:
         "predicted": prediction.predicted,
         "p_malignant": float(prediction.p_malignant),
         "is_above_threshold": bool(prediction.is_above_threshold),
+        "is_above_calm_line": bool(prediction.is_above_calm_line),
         "set_90": list(prediction.set_90),
         "set_95": list(prediction.set_95),
         "views_agreeing": int(prediction.views_agreeing),

@@ -136,6 +136,7 @@ def _prediction(value: Mapping[str, Any] | None) -> Prediction | None:
         views_agreeing=value["views_agreeing"],
         n_views=value["n_views"],
         is_above_threshold=value["is_above_threshold"],
+        is_above_calm_line=value.get("is_above_calm_line", True),
     )
 
 

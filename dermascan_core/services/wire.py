@@ -23,7 +23,7 @@ from ..model.predictor import PhotoOutput
 from ..trust.gate import GateScores
 
 FORMAT = 1
-_NUMBERS = ("p_malignant", "views_agreeing", "n_views", "is_above_threshold", "disagreement")
+_NUMBERS = ("p_malignant", "views_agreeing", "n_views", "is_above_threshold", "is_above_calm_line", "disagreement")
 _TEXTS = ("predicted", "set_90", "set_95", "codes")
 _MAPS = ("heat_maps", "heat_maps_plus_plus")
 _KIND_OF = {"float | None": (int, float), "int | None": (int,), "bool | None": (bool,)}

@@ -116,7 +116,13 @@ def _operating_point(manifest: Manifest) -> str:
 `p_malignant` >= {manifest.threshold:.4f}: {manifest.threshold_rule}. Reached there: malignant sensitivity
 {reached["malignant_sensitivity"]:.3f}, melanoma sensitivity {reached["melanoma_sensitivity"]:.3f}, specificity
 {reached["specificity"]:.3f} ({manifest.data["n_validation_malignant"]} malignant photos). Temperature
-{manifest.temperature:.3f}."""
+{manifest.temperature:.3f}. An answer may calm below {manifest.calm_line:.4f} alone{_calm_rule(manifest)}."""
+
+
+def _calm_rule(manifest: Manifest) -> str:
+    if manifest.calm_threshold is None:
+        return ", the same line"
+    return ", which 99 % of the malignant photos and 99 % of the melanomas there reached"
 
 
 def _figures(name: str, metrics: Mapping[str, Any]) -> str:
@@ -142,7 +148,21 @@ def _figures(name: str, metrics: Mapping[str, Any]) -> str:
 
 {_table(["measure", "value (95 % interval)"], rows)}
 
-{_table(["class", "n", "precision", "sensitivity", "specificity", "F1", "AUC"], class_rows)}"""
+{_calm_words(metrics)}{_table(["class", "n", "precision", "sensitivity", "specificity", "F1", "AUC"], class_rows)}"""
+
+
+def _calm_words(metrics: Mapping[str, Any]) -> str:
+    """How many cancers the model would calm about if the person's own key were calm too."""
+    steps = metrics.get("calmest_steps")
+    if not steps:
+        return ""
+    n_malignant = sum(step["n_malignant"] for step in steps.values())
+    n_others = sum(step["n"] for step in steps.values()) - n_malignant
+    watch = steps["watch"]
+    return (
+        f"If every question were answered calmly: {watch['n_malignant']} of {n_malignant} malignant photos, and "
+        f"{watch['n'] - watch['n_malignant']} of the {n_others} others, would get the calmest next step (`watch`).\n\n"
+    )
 
 
 def _metadata_loss(manifest: Manifest) -> str:

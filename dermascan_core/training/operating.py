@@ -21,6 +21,7 @@ from .data import targets
 
 Array = npt.NDArray[np.floating]
 SENSITIVITY_GOAL = 0.95
+CALM_SENSITIVITY = 0.99
 _NEVER = 2.0  # no probability reaches it: a class that these photos do not have is in no set
 _NO_SETS: dict[str, Mapping[str, float]] = {level: dict.fromkeys(HAM_CODES, 0.0) for level in ("90", "95")}
 
@@ -89,6 +90,7 @@ def fit_decisions(
         "temperature": own.temperature,
         "threshold": own.threshold,
         "threshold_rule": own.threshold_rule,
+        "calm_threshold": own.calm_threshold,
         "conformal": own.conformal,
         "validation_at_threshold": own_point.reached(),
         "n_photos": int(is_clinical.sum()),
@@ -116,7 +118,8 @@ def _fit_type(
     )
     predictions = [make_prediction(one, fitted) for one in own_logits]
     point = choose_threshold(predictions, own_photos, where=where)
-    fitted = replace(fitted, threshold=point.threshold, threshold_rule=point.rule)
+    calm = choose_calm_threshold(predictions, own_photos)
+    fitted = replace(fitted, threshold=point.threshold, threshold_rule=point.rule, calm_threshold=calm)
     return replace(fitted, conformal=fit_sets(predictions, own_photos, fitted.ham_shares)), point
 
 
@@ -133,7 +136,7 @@ def choose_threshold(
     is_melanoma = np.array([p.dx == "mel" for p in photos])
     if not is_melanoma.any():
         raise DatasetError(f"Expected melanoma photos in {where}, to choose a threshold. There are none.")
-    threshold = min(_threshold_for(p_malignant[is_malignant]), _threshold_for(p_malignant[is_melanoma]))
+    threshold = _stricter(p_malignant, is_malignant, is_melanoma, goal=SENSITIVITY_GOAL)
     is_above = p_malignant >= threshold
     return OperatingPoint(
         threshold=threshold,
@@ -144,9 +147,30 @@ def choose_threshold(
     )
 
 
-def _threshold_for(p_malignant: Array) -> float:
-    """The highest threshold that at least 95 % of these reach."""
-    missed = int(np.floor((1 - SENSITIVITY_GOAL) * len(p_malignant) + 1e-9))
+def choose_calm_threshold(predictions: Sequence[Prediction], photos: Sequence[LabelledPhoto]) -> float:
+    """Return the line below which alone an answer may calm: the stricter of 99 % malignant and 99 % melanoma sensitivity.
+
+    Args:
+        predictions: One a photo.
+        photos: Their labels; a melanoma is among them.
+    """
+    return _stricter(
+        np.array([p.p_malignant for p in predictions]),
+        np.array([p.is_malignant for p in photos]),
+        np.array([p.dx == "mel" for p in photos]),
+        goal=CALM_SENSITIVITY,
+    )
+
+
+def _stricter(
+    p_malignant: Array, is_malignant: npt.NDArray[np.bool_], is_melanoma: npt.NDArray[np.bool_], *, goal: float
+) -> float:
+    return min(_threshold_for(p_malignant[own], goal) for own in (is_malignant, is_melanoma))
+
+
+def _threshold_for(p_malignant: Array, goal: float) -> float:
+    """The highest threshold that at least so large a share of these reach."""
+    missed = int(np.floor((1 - goal) * len(p_malignant) + 1e-9))
     return float(np.sort(p_malignant)[missed])
 
 

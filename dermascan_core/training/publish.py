@@ -30,7 +30,7 @@ EVALUATIONS = {
     "test-phone-no-metadata": (True, False),
 }
 # What the manifest repeats of an evaluation; the whole of it ships beside the weights.
-_KEPT = ("data", "intervals", "summary", "sets", "abstention")
+_KEPT = ("data", "intervals", "summary", "sets", "abstention", "calmest_steps")
 _CURVES = ("roc", "precision_recall")
 
 
@@ -121,7 +121,7 @@ def _with_gate(
 
 
 def _without_curves(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    return {part: metrics[part] for part in _KEPT} | {
+    return {part: metrics[part] for part in _KEPT if part in metrics} | {
         "classes": {
             code: {name: value for name, value in found.items() if name not in _CURVES}
             for code, found in metrics["classes"].items()

@@ -6,6 +6,7 @@ Either key raises the urgency, neither lowers the other's. The rules themselves 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from ..domain import (
     ANSWER_FIELDS,
@@ -32,6 +33,7 @@ from .rules import (
     UNTESTED_SKIN_TYPES,
 )
 
+_TESTED_AGE, _TESTED_SKIN_TYPE = 45.0, 2
 _WARNINGS_THAT_BAR_CALM = ("no_lesion", "few_pixels", "several_lesions", "lesion_at_edge", "looks_clinical")
 # Worth naming only where they are what stands between the person and the calmest words.
 _OPEN = ("questions_open", "age_open", "skin_type_open")
@@ -103,6 +105,18 @@ def are_answers_calm(answers: Answers) -> bool:
     An open question turns no key; the signs that a photo shows too may stay open (``OPTIONAL_ANSWERS``).
     """
     return not open_questions(answers) and not any(getattr(answers, name) for name in ANSWER_FIELDS)
+
+
+def calmest(metadata: Metadata) -> tuple[Answers, Metadata]:
+    """Return every question answered calmly, and the metadata with a tested age and skin type where these are not known.
+
+    What a model's answer leads to then is the calmest that it can lead to.
+    """
+    return Answers(**dict.fromkeys(ANSWER_FIELDS, False)), replace(
+        metadata,
+        age_approx=_TESTED_AGE if metadata.age_approx is None else metadata.age_approx,
+        fitzpatrick_skin_type=metadata.fitzpatrick_skin_type or _TESTED_SKIN_TYPE,
+    )
 
 
 def open_questions(answers: Answers) -> tuple[str, ...]:
@@ -252,6 +266,8 @@ def _codes_from_prediction(prediction: Prediction) -> list[str]:
         codes.append("model_set_malignant")
     if not codes and HAM_MALIGNANT & set(prediction.set_95):
         codes.append("model_set_95_malignant")
+    if not codes and prediction.is_above_calm_line:
+        codes.append("model_not_calm")
     if prediction.is_unsure:
         codes.append("model_unsure")
     return codes

@@ -308,6 +308,15 @@ _RULES = (
         CAUTION,
     ),
     Rule(
+        "model_not_calm",
+        "model",
+        NextStep.ROUTINE_CHECK,
+        "The share of cancer or pre-cancer is below the threshold, but reaches the calm line: what 99 % of the cancers, and "
+        "99 % of the melanomas, reached on the photos that the threshold was chosen on",
+        "Some skin cancers were answered like this when the model was tried out, so its answer cannot calm.",
+        CAUTION,
+    ),
+    Rule(
         "questions_open",
         "answers",
         NextStep.ROUTINE_CHECK,
@@ -319,7 +328,7 @@ _RULES = (
         "model_calm",
         "model",
         NextStep.WATCH,
-        "Dermoscopic photo, none of the above: no malignant class in the 95 % set, below the threshold, "
+        "Dermoscopic photo, none of the above: no malignant class in the 95 % set, below the calm line, "
         "a lesion that stands out with enough pixels, age and skin type known, every warning sign answered no, and "
         "no sign of the ABCDE list named",
         "No high-risk features were found in this photo, and no warning sign was named. This does not rule out cancer.",

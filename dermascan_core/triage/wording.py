@@ -145,14 +145,15 @@ _TEXTS: dict[NextStep, dict[Voice, str]] = {
         "Go sooner if it changes, bleeds, hurts or worries you.",
         Voice.CLINICIAN: "Below the operating threshold and the weighted 7-point score below "
         f"{SEVEN_POINT_URGENT}, but one of the two keys is not calm: history, an untested setting, an open question, a "
-        "photo that shows too little, or a malignant class in the 95 % prediction set. Does not rule out cancer.",
+        "photo that shows too little, a malignant class in the 95 % prediction set, or a share of cancer or pre-cancer at or "
+        "above the calm line. Does not rule out cancer.",
         Voice.REPORT: "A check at a routine visit is advised, sooner on any change. This does not rule out cancer.",
     },
     NextStep.WATCH: {
         Voice.PUBLIC: "No high-risk features were found in this photo. This does not rule out cancer. "
         "See a doctor if anything changes or you stay worried. The 7-point list says what to watch.",
-        Voice.CLINICIAN: "Every warning sign denied, below the operating threshold, and no malignant class in the 95 % "
-        "prediction set. Does not rule out melanoma. Advise return on any change or continued worry.",
+        Voice.CLINICIAN: "Every warning sign denied, below the calm line (which 99 % of validation cancers reached), and no "
+        "malignant class in the 95 % prediction set. Does not rule out melanoma. Advise return on any change or continued worry.",
         Voice.REPORT: "No high-risk features were found in this photo. This does not rule out cancer. "
         "A visit is advised if anything changes or worry stays.",
     },

@@ -136,16 +136,26 @@ def class_rows(classes: Mapping[str, Any], voice: Voice) -> list[dict[str, Any]]
     ]
 
 
-def next_step_rows(next_steps: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
-    """Return one row a next step that occurred."""
+def next_step_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row a next step that occurred: without an answer to the questions, and with every answer calm."""
+    open_steps, calm_steps = evaluation["next_steps"], evaluation.get("calmest_steps") or {}
+    none = {"n": 0, "n_malignant": 0}
     return [
         {
             "next step": step_title(NextStep(step), Voice.REPORT),
             "photos": counts["n"],
             "of these cancer or pre-cancer": counts["n_malignant"],
         }
-        for step, counts in next_steps.items()
-        if counts["n"]
+        | (
+            {
+                "every answer calm: photos": calm_steps.get(step, none)["n"],
+                "every answer calm: cancer or pre-cancer": calm_steps.get(step, none)["n_malignant"],
+            }
+            if calm_steps
+            else {}
+        )
+        for step, counts in open_steps.items()
+        if counts["n"] or calm_steps.get(step, none)["n"]
     ]
 
 

@@ -16,7 +16,7 @@ from dermascan_core.evaluation.results import predictions_csv
 from dermascan_core.evaluation.summary import evaluation_warnings
 from dermascan_core.tables import LabelledPhoto
 from dermascan_core.taxonomy import HAM_CODES
-from tests.fakes import FakePredictor, fake_photo, photo_bytes
+from tests.fakes import FakePredictor, fake_manifest, fake_photo, photo_bytes
 
 DARK, BROWN, PALE = (40, 25, 20), (120, 70, 50), (190, 140, 115)
 CASES = [("mel", DARK), ("mel", PALE), ("nv", BROWN), ("nv", PALE), ("scc", DARK), ("bkl", BROWN)]
@@ -52,7 +52,7 @@ def test_predictions_have_the_contracts_columns_in_its_order(labelled, tmp_path)
     seven = ["p_akiec", "p_bcc", "p_bkl", "p_df", "p_mel", "p_nv", "p_vasc"]
     assert list(_rows(tmp_path / "out")[0]) == [
         *["image_id", *seven, "p_ak", "p_scc", "p_pbk", "p_malignant", "predicted", "refused", "refusal_reason"],
-        *["set", "set_95", "next_step", "dx", "lesion_id", "disagreement"],
+        *["set", "set_95", "next_step", "dx", "lesion_id", "disagreement", "calmest_step"],
     ]
 
 
@@ -173,6 +173,25 @@ def test_without_metadata_the_model_is_told_nothing(labelled, tmp_path):
     told, untold = (float(_rows(tmp_path / name)[2]["p_mel"]) for name in ("with", "without"))
     assert told == pytest.approx(untold + 0.1, abs=1e-6)
     assert _metrics(tmp_path / "without")["data"]["use_metadata"] is False
+
+
+def test_calmest_step_is_what_calm_answers_leave_and_the_calm_line_decides_it(labelled, tmp_path):
+    for name, line in (("plain", None), ("strict", 0.005)):
+        manifest = fake_manifest(
+            calm_threshold=line, conformal={level: dict.fromkeys(HAM_CODES, 0.5) for level in ("90", "95")}
+        )
+        evaluate_photos(FakePredictor(manifest=manifest), *labelled, out=tmp_path / name)
+
+    plain, strict = (_rows(tmp_path / name) for name in ("plain", "strict"))
+    pale = [row for row in plain if float(row["p_malignant"]) < 0.2 and row["refused"] == "0"]
+    assert pale
+    assert {row["next_step"] for row in pale} == {"routine_check"}
+    assert {row["calmest_step"] for row in pale} == {"watch"}
+    assert "watch" not in {row["calmest_step"] for row in strict}
+    assert [row["next_step"] for row in strict] == [row["next_step"] for row in plain]
+    counts = _metrics(tmp_path / "plain")["calmest_steps"]
+    assert counts["watch"]["n"] == len(pale)
+    assert counts["watch"]["n_malignant"] == sum(row["dx"] in ("mel", "scc") for row in pale) > 0
 
 
 def test_table_that_says_how_a_photo_was_taken_beats_the_option(labelled, tmp_path):

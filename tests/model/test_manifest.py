@@ -25,6 +25,16 @@ def test_manifest_comes_back_as_it_was_written(path):
     assert load_manifest(path) == fake_manifest()
 
 
+def test_without_a_calm_threshold_the_threshold_is_the_line(path):
+    assert load_manifest(path).calm_line == 0.2
+    _change(path, calm_threshold=0.05)
+    assert load_manifest(path).calm_line == 0.05
+    data = json.loads(path.read_text())
+    del data["calm_threshold"]  # of before there was one
+    path.write_text(json.dumps(data))
+    assert load_manifest(path).calm_line == 0.2
+
+
 def test_ham_shares_sum_the_classes_behind_each_code():
     shares = fake_manifest().ham_shares
 
@@ -41,6 +51,8 @@ def test_ham_shares_sum_the_classes_behind_each_code():
         ({"codes": ["x"] * 8}, "unknown class codes"),
         ({"temperature": 0}, "holds the temperature 0"),
         ({"threshold": 1.5}, "holds the threshold 1.5"),
+        ({"calm_threshold": 0.21}, "holds the calm threshold 0.21, and 0.2 as threshold"),
+        ({"calm_threshold": -0.1}, "holds the calm threshold -0.1"),
         ({"preprocess": {}}, "cannot be understood: 'input_px'"),
         ({"n_views": 0}, "holds 0 views"),
         ({"conformal": {"90": {}}}, "90 and 95 with every class are needed"),

@@ -1,4 +1,4 @@
-from pages._ui.measures import abstention_lines
+from pages._ui.measures import abstention_lines, next_step_rows
 
 
 def test_refusals_for_quality_and_for_untested_people_are_told_apart() -> None:
@@ -21,3 +21,12 @@ def test_refusals_for_quality_and_for_untested_people_are_told_apart() -> None:
         "37 because the person or place was not tested (under 18, nail, mucosa), 7 for quality."
     )
     assert unsure.startswith("Unsure, so a doctor is advised: 66 photos")
+
+
+def test_next_steps_with_calm_answers_stand_beside_those_without_answers() -> None:
+    steps = {"routine_check": {"n": 5, "n_malignant": 1}, "watch": {"n": 0, "n_malignant": 0}}
+    calm = {"routine_check": {"n": 2, "n_malignant": 1}, "watch": {"n": 3, "n_malignant": 0}}
+
+    assert [list(row.values())[1:] for row in next_step_rows({"next_steps": steps})] == [[5, 1]]
+    both = next_step_rows({"next_steps": steps, "calmest_steps": calm})
+    assert [list(row.values())[1:] for row in both] == [[5, 1, 2, 1], [0, 0, 3, 0]]

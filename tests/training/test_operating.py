@@ -5,7 +5,7 @@ from dermascan_core.domain import ImageType, Metadata
 from dermascan_core.errors import DatasetError
 from dermascan_core.model.predictor import make_prediction, prediction_from_views
 from dermascan_core.tables import LabelledPhoto
-from dermascan_core.training.operating import choose_threshold, fit_decisions, shares_by_type
+from dermascan_core.training.operating import choose_calm_threshold, choose_threshold, fit_decisions, shares_by_type
 from tests.fakes import CODES, fake_manifest
 
 RNG = np.random.default_rng(0)
@@ -34,6 +34,18 @@ def test_threshold_is_the_stricter_of_malignant_and_melanoma_sensitivity():
     assert point.malignant_sensitivity == 48 / 50
     assert point.melanoma_sensitivity == 1.0
     assert point.specificity == 0.0
+
+
+def test_calm_line_is_the_stricter_of_99_percent_of_both():
+    predictions = [_prediction(0.2 + 0.001 * i) for i in range(100)] + [
+        _prediction(0, 0.05 + 0.01 * i) for i in range(3)
+    ]
+    photos = [LabelledPhoto(str(i), "mel" if i < 100 else "bcc", True) for i in range(103)]
+
+    # Of 103 malignant 1 may be missed, of 100 melanomas 1: the second lowest malignant is the stricter.
+    assert choose_calm_threshold(predictions, photos) == pytest.approx(0.06)
+    assert choose_calm_threshold(predictions[:100], photos[:100]) == pytest.approx(0.201)
+    assert choose_calm_threshold(predictions[:50], photos[:50]) == pytest.approx(0.2)
 
 
 def test_threshold_without_melanoma_is_refused():
@@ -76,6 +88,8 @@ def test_each_image_type_gets_decisions_of_its_own(both_types):
     assert clinical.class_shares == tuple(PHONE_SHARES)
     assert clinical.temperature != manifest.temperature
     assert clinical.threshold_rule == manifest.threshold_rule
+    assert manifest.calm_line < manifest.threshold
+    assert clinical.calm_line == manifest.clinical["calm_threshold"] <= clinical.threshold
     assert manifest.threshold_rule.endswith("on some photos")
     assert point.malignant_sensitivity >= 0.95
     assert manifest.clinical["validation_at_threshold"]["malignant_sensitivity"] >= 0.95

@@ -41,6 +41,7 @@ def make_prediction(
     set_95: tuple[str, ...] = ("nv",),
     *,
     is_above_threshold: bool = False,
+    is_above_calm_line: bool | None = None,
     views_agreeing: int = 8,
 ) -> Prediction:
     """Return a prediction as the policy reads it; its probabilities are not read."""
@@ -55,6 +56,7 @@ def make_prediction(
         views_agreeing=views_agreeing,
         n_views=8,
         is_above_threshold=is_above_threshold,
+        is_above_calm_line=is_above_threshold if is_above_calm_line is None else is_above_calm_line,
     )
 
 
@@ -102,6 +104,7 @@ any_prediction = st.builds(
     set_90=some_codes,
     set_95=some_codes,
     is_above_threshold=st.booleans(),
+    is_above_calm_line=st.none() | st.booleans(),
     views_agreeing=st.integers(1, 8),
 )
 any_image_type = st.sampled_from(list(ImageType))
@@ -242,6 +245,7 @@ def test_watch_needs_both_keys_calm(answers, metadata, prediction, without, imag
         assert metadata.fitzpatrick_skin_type <= 4
         assert not warnings & {"no_lesion", "few_pixels"}
         assert not prediction.is_above_threshold
+        assert not any(p.is_above_calm_line for p in (prediction, without) if p is not None)
         assert not prediction.is_unsure
         assert not {"akiec", "bcc", "mel"} & {prediction.predicted, *prediction.set_90, *prediction.set_95}
 
@@ -253,6 +257,16 @@ def test_every_step_has_a_reason_and_no_reason_twice(answers, metadata, image_ty
     assert reasons
     assert len(set(reasons)) == len(reasons)
     assert not any("{" in sentence for sentence in reasons)
+
+
+def test_answer_between_the_calm_line_and_the_threshold_does_not_calm():
+    between = make_prediction(is_above_calm_line=True)
+
+    for told, untold in ((between, CALM), (CALM, between)):
+        step, reasons = decide(prediction=told, without=untold)
+        assert step is NextStep.ROUTINE_CHECK
+        assert RULES["model_not_calm"].sentence in reasons
+    assert RULES["model_not_calm"].sentence not in decide(prediction=URGENT, without=between)[1][:1]
 
 
 def test_both_keys_calm_gives_watch_and_its_limits():

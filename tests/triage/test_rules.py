@@ -49,6 +49,7 @@ def test_every_rule_is_reachable_by_some_answer_or_photo():
                 make_prediction("bcc"),
                 make_prediction(views_agreeing=1),
                 make_prediction(set_95=("mel",)),
+                make_prediction(is_above_calm_line=True),
             )
             for sentence in reasons_of(prediction=prediction, without=prediction)
         ),
