@@ -414,6 +414,9 @@ def test_what_the_model_shows_decides_where_the_answers_are_calm(prediction, ste
     assert decide(prediction=prediction, without=prediction)[0] is step
 
 
+NOT_ENOUGH = "This program's test on phone photos is not enough for its answer to calm."
+
+
 def phone_test(low: float | None, melanoma_low: float | None = 0.95) -> PhoneTest:
     return PhoneTest(n_photos=400, n_melanomas=12, sensitivity=0.95, low=low, high=0.99, melanoma_low=melanoma_low)
 
@@ -422,31 +425,11 @@ def phone_test(low: float | None, melanoma_low: float | None = 0.95) -> PhoneTes
     ("measured", "step", "sentence"),
     [
         (None, NextStep.ROUTINE_CHECK, "This program was not tested on phone photos, so its answer cannot calm."),
-        (
-            phone_test(low=0.86),
-            NextStep.ROUTINE_CHECK,
-            "This program's test on phone photos is not enough for its answer to calm.",
-        ),
-        (
-            phone_test(low=0.9),
-            NextStep.ROUTINE_CHECK,
-            "This program's test on phone photos is not enough for its answer to calm.",
-        ),
-        (
-            phone_test(low=None),
-            NextStep.ROUTINE_CHECK,
-            "This program's test on phone photos is not enough for its answer to calm.",
-        ),
-        (
-            phone_test(low=0.99, melanoma_low=0.9),
-            NextStep.ROUTINE_CHECK,
-            "This program's test on phone photos is not enough for its answer to calm.",
-        ),
-        (
-            phone_test(low=0.99, melanoma_low=None),
-            NextStep.ROUTINE_CHECK,
-            "This program's test on phone photos is not enough for its answer to calm.",
-        ),
+        (phone_test(low=0.86), NextStep.ROUTINE_CHECK, NOT_ENOUGH),
+        (phone_test(low=0.9), NextStep.ROUTINE_CHECK, NOT_ENOUGH),
+        (phone_test(low=None), NextStep.ROUTINE_CHECK, NOT_ENOUGH),
+        (phone_test(low=0.99, melanoma_low=0.9), NextStep.ROUTINE_CHECK, NOT_ENOUGH),
+        (phone_test(low=0.99, melanoma_low=None), NextStep.ROUTINE_CHECK, NOT_ENOUGH),
         (phone_test(low=0.91), NextStep.WATCH, RULES["model_calm"].sentence),
     ],
 )
