@@ -158,11 +158,17 @@ def _read(path: Path) -> Experiment:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         values = {f.name: data[f.name] for f in fields(Experiment)}
+        # ImageNet's weights out of a file are not another recipe than ImageNet's weights by name.
+        values["changed"] = {k: v for k, v in values["changed"].items() if not _is_starting_file(k, v)}
         return Experiment(**values | {"data": tuple(values["data"]), "epochs": tuple(values["epochs"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(
             f"Expected the record of a training run in '{path}'. It cannot be read ({error}). Leave it out."
         ) from error
+
+
+def _is_starting_file(key: str, value: Any) -> bool:
+    return key == "pretrained" and str(value).endswith(".weights.h5")
 
 
 def differing_fields(experiments: Sequence[Experiment]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,13 +67,33 @@ def _choose(shipped: Sequence[Experiment], own: Sequence[Experiment]) -> list[Ex
     left, right = st.columns(2)
     with left:
         text = st.text_input("Filter by name or change", placeholder="focal", key="run_filter").strip().lower()
+    base = ""
+    runs_of = Counter(one.base for one in (*shipped, *own) if one.base)
+    if runs_of and max(runs_of.values()) > 1:
+        names = {"": "All recipes"} | {
+            name: f"{name} and what was changed in it" for name, n in runs_of.items() if n > 1
+        }
+        with right:
+            base = st.selectbox(
+                "Recipe",
+                list(names),
+                index=1 + _place_of_largest(runs_of),
+                format_func=names.__getitem__,
+                key="run_base",
+            )
     if shipped and own:
         with right:
             where = st.segmented_control(
                 "From", list(both), format_func=both.__getitem__, default="all", required=True, key="run_source"
             )
     runs = {"all": (*shipped, *own), "shipped": tuple(shipped), "own": tuple(own)}[where]
-    return [one for one in runs if text in f"{one.name} {one.change} {one.base}".lower()]
+    return [one for one in runs if text in f"{one.name} {one.change} {one.base}".lower() and base in ("", one.base)]
+
+
+def _place_of_largest(runs_of: Mapping[str, int]) -> int:
+    """Return the place, among the recipes with several runs, of the one with most: an ablation is read by itself."""
+    several = [name for name, n in runs_of.items() if n > 1]
+    return several.index(max(several, key=runs_of.__getitem__))
 
 
 def _show_scores(runs: Sequence[Experiment], *, own: set[str]) -> None:

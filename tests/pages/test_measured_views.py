@@ -93,6 +93,25 @@ def test_own_runs_stand_beside_shipped_ones(
     assert ":orange-background[focal]" in page.table[0].value.to_string()
 
 
+def test_recipe_that_was_changed_most_often_is_shown_by_itself_with_its_learning_curve(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DERMASCAN_RUNS", str(tmp_path / "runs"))
+    write_run(tmp_path / "runs", "plain", score=0.7, pretrained="net.weights.h5")
+    write_run(tmp_path / "runs", "half", score=0.6, n_train=40, lesion_share=0.5, epochs=4)
+    record = write_run(tmp_path / "other", "alone", score=0.8, epochs=9)
+    write(tmp_path / "experiments", "alone.json", record | {"base": "large"})
+
+    page = open_view(open_page, "experiments")
+
+    assert list(page.dataframe[0].value["run"]) == ["plain", "half"]
+    assert list(page.dataframe[0].value["changed"]) == ["-", "lesion_share=0.5, epochs=4"]
+    assert "With more lesions" in [one.value for one in page.subheader]
+    page.selectbox(key="run_base").set_value("").run()
+    assert list(page.dataframe[0].value["run"]) == ["alone", "plain", "half"]
+    assert not page.exception
+
+
 def test_two_models_are_compared_on_one_evaluation(
     open_page: OpenPage, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
