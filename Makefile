@@ -68,7 +68,8 @@ figures: $(VENV)/train.stamp ## Measure MODEL again on $$DERMASCAN_DATA: weights
 	    echo "Received '$$DERMASCAN_DATA'. What the folders hold and how they are made: docs/data.md"; exit 1; }; \
 	done
 	$(SCAN) gate $(MODEL) $(DATA)
-	$(SCAN) publish $(MODEL) $(DATA) --external "$$DERMASCAN_DATA/isic_uda1" --card docs/model-card.md
+	$(SCAN) publish $(MODEL) $(DATA) --external "$$DERMASCAN_DATA/isic_uda1" \
+	  --external "$$DERMASCAN_DATA/isic2020_patients" --card docs/model-card.md
 	$(SCAN) export $(MODEL) --format litert --data "$$DERMASCAN_DATA/ham10000"
 	$(SCAN) repeatability $(MODEL) $(VALIDATED) --limit 400 --out $(FIGURES)/repeatability
 	$(SCAN) stress --model $(MODEL) --images "$$DERMASCAN_DATA/ham10000/images" --labels "$$DERMASCAN_DATA/ham10000/metadata.csv" \

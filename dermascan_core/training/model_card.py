@@ -141,6 +141,7 @@ def _figures(name: str, metrics: Mapping[str, Any]) -> str:
         for code in HAM_CODES
         if code in classes and classes[code].get("n")
     ]
+    by_class = _table(["class", "n", "precision", "sensitivity", "specificity", "F1", "AUC"], class_rows)
     told = "metadata told where known" if data["use_metadata"] else "everything unknown"
     return f"""## Measured: {name} ({told})
 
@@ -148,7 +149,7 @@ def _figures(name: str, metrics: Mapping[str, Any]) -> str:
 
 {_table(["measure", "value (95 % interval)"], rows)}
 
-{_calm_words(metrics)}{_table(["class", "n", "precision", "sensitivity", "specificity", "F1", "AUC"], class_rows)}"""
+{_calm_words(metrics)}{by_class if class_rows else "The labels name no classes."}"""
 
 
 def _calm_words(metrics: Mapping[str, Any]) -> str:
