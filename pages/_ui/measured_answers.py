@@ -147,17 +147,10 @@ def _show_calibration(evaluation: dict[str, Any]) -> None:
 
 def _show_limits(evaluation: dict[str, Any]) -> None:
     st.header("When it holds back, and what it advises")
-    st.markdown("\n".join(f"- {line}" for line in measures.abstention_lines(evaluation)))
-    st.dataframe(measures.next_step_rows(evaluation), hide_index=True, key="next_steps")
-    st.caption(
-        "Next steps of the photos alone, as if no question had been answered"
-        + (
-            "; then as if every question had been answered calmly, the calmest that these photos can lead to. A cancer that is "
-            "watched then is one about which the model calmed wrongly."
-            if evaluation.get("calmest_steps")
-            else "."
-        )
-    )
+    lines = [*measures.abstention_lines(evaluation), measures.calm_line(evaluation)]
+    st.markdown("\n".join(f"- {line}" for line in lines if line))
+    st.dataframe(measures.next_step_rows(evaluation["next_steps"]), hide_index=True, key="next_steps")
+    st.caption("Next steps of the photos alone, as if no question had been answered.")
 
 
 def _line_words(evaluation: dict[str, Any]) -> str:

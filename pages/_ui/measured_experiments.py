@@ -82,10 +82,9 @@ def _choose(shipped: Sequence[Experiment], own: Sequence[Experiment]) -> list[Ex
                 key="run_base",
             )
     if shipped and own:
-        with right:
-            where = st.segmented_control(
-                "From", list(both), format_func=both.__getitem__, default="all", required=True, key="run_source"
-            )
+        where = st.segmented_control(
+            "From", list(both), format_func=both.__getitem__, default="all", required=True, key="run_source"
+        )
     runs = {"all": (*shipped, *own), "shipped": tuple(shipped), "own": tuple(own)}[where]
     return [one for one in runs if text in f"{one.name} {one.change} {one.base}".lower() and base in ("", one.base)]
 

@@ -136,27 +136,34 @@ def class_rows(classes: Mapping[str, Any], voice: Voice) -> list[dict[str, Any]]
     ]
 
 
-def next_step_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row a next step that occurred: without an answer to the questions, and with every answer calm."""
-    open_steps, calm_steps = evaluation["next_steps"], evaluation.get("calmest_steps") or {}
-    none = {"n": 0, "n_malignant": 0}
+def next_step_rows(next_steps: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+    """Return one row a next step that occurred."""
     return [
         {
             "next step": step_title(NextStep(step), Voice.REPORT),
             "photos": counts["n"],
             "of these cancer or pre-cancer": counts["n_malignant"],
         }
-        | (
-            {
-                "every answer calm: photos": calm_steps.get(step, none)["n"],
-                "every answer calm: cancer or pre-cancer": calm_steps.get(step, none)["n_malignant"],
-            }
-            if calm_steps
-            else {}
-        )
-        for step, counts in open_steps.items()
-        if counts["n"] or calm_steps.get(step, none)["n"]
+        for step, counts in next_steps.items()
+        if counts["n"]
     ]
+
+
+def calm_line(evaluation: Mapping[str, Any]) -> str:
+    """Return about how many cancers the model would calm, were every question answered calmly; empty where not measured."""
+    steps = evaluation.get("calmest_steps")
+    if not steps:
+        return ""
+    n_malignant = sum(counts["n_malignant"] for counts in steps.values())
+    n_others = sum(counts["n"] for counts in steps.values()) - n_malignant
+    watch, advice = steps["watch"], step_title(NextStep.WATCH, Voice.REPORT).lower()
+    if not watch["n"]:
+        return f"Even if every question were answered calmly, no photo would get the calmest advice: {advice}."
+    return (
+        f"If every question were answered calmly, {watch['n_malignant']} of {n_malignant} cancers and pre-cancers, and "
+        f"{watch['n'] - watch['n_malignant']} of {n_others} other spots, would get the calmest advice: "
+        f"{advice}." + (" So that advice is wrong for some." if watch["n_malignant"] else "")
+    )
 
 
 def abstention_lines(evaluation: Mapping[str, Any]) -> list[str]:

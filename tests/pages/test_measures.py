@@ -1,4 +1,4 @@
-from pages._ui.measures import abstention_lines, next_step_rows
+from pages._ui.measures import abstention_lines, calm_line
 
 
 def test_refusals_for_quality_and_for_untested_people_are_told_apart() -> None:
@@ -23,10 +23,15 @@ def test_refusals_for_quality_and_for_untested_people_are_told_apart() -> None:
     assert unsure.startswith("Unsure, so a doctor is advised: 66 photos")
 
 
-def test_next_steps_with_calm_answers_stand_beside_those_without_answers() -> None:
-    steps = {"routine_check": {"n": 5, "n_malignant": 1}, "watch": {"n": 0, "n_malignant": 0}}
-    calm = {"routine_check": {"n": 2, "n_malignant": 1}, "watch": {"n": 3, "n_malignant": 0}}
+def test_cancers_that_would_be_watched_are_counted_against_all_of_them() -> None:
+    calm = {"routine_check": {"n": 20, "n_malignant": 9}, "watch": {"n": 31, "n_malignant": 1}}
 
-    assert [list(row.values())[1:] for row in next_step_rows({"next_steps": steps})] == [[5, 1]]
-    both = next_step_rows({"next_steps": steps, "calmest_steps": calm})
-    assert [list(row.values())[1:] for row in both] == [[5, 1, 2, 1], [0, 0, 3, 0]]
+    line = calm_line({"calmest_steps": calm})
+
+    assert line.startswith(
+        "If every question were answered calmly, 1 of 10 cancers and pre-cancers, and 30 of 41 other"
+    )
+    assert line.endswith("self-monitoring, with a visit on any change. So that advice is wrong for some.")
+    assert calm_line({"next_steps": calm}) == ""
+    none = calm | {"watch": {"n": 0, "n_malignant": 0}}
+    assert calm_line({"calmest_steps": none}).startswith("Even if every question were answered calmly, no photo would")
