@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dermascan_core.evaluation.evaluate import predict_photos
+from dermascan_core.evaluation.experiments import markdown_page, read_experiments
 from dermascan_core.imaging.examples import EXAMPLES, make_example
 from dermascan_core.services.models import DEFAULT_MODEL, WEIGHTS_DIR, load_model_manifest, load_predictor
 from dermascan_core.tables import find_photos, read_labels
@@ -37,6 +38,15 @@ def test_manifest_repeats_the_shipped_evaluation(evaluation):
 
 def test_model_card_is_generated_from_the_manifest():
     assert (ROOT / "docs" / "model-card.md").read_text(encoding="utf-8") == render_model_card(load_model_manifest())
+
+
+def test_page_of_the_ablation_is_generated_from_the_shipped_records():
+    runs = read_experiments([*sorted((WEIGHTS_DIR / "experiments").glob("ablation-*.json"))])
+
+    assert len(runs) >= 15
+    assert len({(one.base, one.fold, one.split_sha256) for one in runs}) == 1
+    assert all(one.is_finished and one.measure("score", n_views=8) is not None for one in runs)
+    assert (ROOT / "docs" / "ablations.md").read_text(encoding="utf-8") == markdown_page(runs)
 
 
 def test_every_measure_that_people_look_for_is_there_with_its_interval():

@@ -249,11 +249,27 @@ def markdown_page(experiments: Sequence[Experiment]) -> str:
             f"validated on {where}, as served: at the archive's class mix, in HAM10000's seven codes. "
             "The score is the mean of macro AUC, malignant AUC and balanced accuracy, of the epoch in which that mean "
             "is highest. One run a row: differences of a few thousandths are within what another seed changes.",
+            *_plain_lines([one for one in experiments if not one.changed]),
             "",
             rows_as_markdown(experiment_rows(experiments)),
             *_curve_section(learning_curve(experiments)),
         ]
     )
+
+
+def _plain_lines(plain: Sequence[Experiment]) -> list[str]:
+    """Say what the recipe without a change is."""
+    names = ("backbone", "input_px", "batch_size", "warmup_epochs", "epochs", "learning_rate", "balance", "augment")
+    return [
+        line
+        for one in plain
+        for line in (
+            "",
+            f"`{one.name}` is the recipe `{one.base or one.name}` without a change: "
+            + ", ".join(f"{name} {one.recipe[name]}" for name in names if name in one.recipe)
+            + f"; {one.n_train:,} photos to learn from.",
+        )
+    ]
 
 
 def _curve_section(runs: Sequence[Experiment]) -> list[str]:
@@ -285,8 +301,8 @@ _COLUMNS = {
     "score_1": "Score, 1 view",
     "score_8": "Score, 8 views",
     "difference": "Against no change",
+    "epochs": "Epochs",
     "best_epoch": "Best epoch",
-    "minutes": "Minutes",
 }
 
 
@@ -302,8 +318,6 @@ def _cell(name: str, value: Any) -> str:
         return "not taken"
     if name == "difference":
         return f"{value:+.3f}"
-    if name == "minutes":
-        return f"{value:.0f}"
     if name == "changed" and value != "-":
         return f"`{value}`"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
