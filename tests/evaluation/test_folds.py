@@ -113,6 +113,6 @@ def test_files_name_the_fold_of_every_photo(folds, tmp_path):
     with (tmp_path / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["fold"] for row in rows] == ["0"] * 8 + ["1"] * 8 + ["2"] * 8
-    assert list(rows[0])[-3:] == ["lesion_id", "disagreement", "fold"]
+    assert list(rows[0])[-3:] == ["disagreement", "calmest_step", "fold"]
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     assert (tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
