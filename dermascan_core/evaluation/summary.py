@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Summary = Mapping[str, Mapping[str, float | None]]
@@ -40,6 +41,32 @@ def describe_evaluation(metrics: Mapping[str, Any]) -> list[str]:
         f"and be unsure of {abstention['unsure']['share']:.1%}.",
         *_consistency_lines(metrics),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class CalmCounts:
+    """Whom the model would calm about if every question were answered calmly: cancers of all, other spots of all."""
+
+    cancers: int
+    n_cancers: int
+    others: int
+    n_others: int
+
+
+def count_calm(calmest_steps: Mapping[str, Mapping[str, int]]) -> CalmCounts:
+    """Return what an evaluation's ``calmest_steps`` come to.
+
+    >>> count_calm({"routine_check": {"n": 9, "n_malignant": 4}, "watch": {"n": 6, "n_malignant": 1}})
+    CalmCounts(cancers=1, n_cancers=5, others=5, n_others=10)
+    """
+    n_cancers = sum(step["n_malignant"] for step in calmest_steps.values())
+    watch = calmest_steps["watch"]
+    return CalmCounts(
+        watch["n_malignant"],
+        n_cancers,
+        watch["n"] - watch["n_malignant"],
+        sum(step["n"] for step in calmest_steps.values()) - n_cancers,
+    )
 
 
 def _consistency_lines(metrics: Mapping[str, Any]) -> list[str]:

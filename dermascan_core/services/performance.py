@@ -24,6 +24,7 @@ from ..evaluation.repeatability_report import SCHEMA as REPEATABILITY_SCHEMA
 from ..evaluation.report import SCHEMA
 from ..evaluation.stress_report import SCHEMA as STRESS_SCHEMA
 from ..evaluation.stress_report import STRESS_FILE
+from ..evaluation.summary import count_calm as count_calm
 from ..evaluation.ugly_duckling import DUCKLING_FILE
 from ..evaluation.ugly_duckling import SCHEMA as DUCKLING_SCHEMA
 from ..model.manifest import Manifest

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..evaluation.summary import count_calm
 from ..model.manifest import Manifest
 from ..taxonomy import CLASS_BY_CODE, HAM_CODES, HAM_NAMES
 
@@ -157,12 +158,10 @@ def _calm_words(metrics: Mapping[str, Any]) -> str:
     steps = metrics.get("calmest_steps")
     if not steps:
         return ""
-    n_malignant = sum(step["n_malignant"] for step in steps.values())
-    n_others = sum(step["n"] for step in steps.values()) - n_malignant
-    watch = steps["watch"]
+    calm = count_calm(steps)
     return (
-        f"If every question were answered calmly: {watch['n_malignant']} of {n_malignant} malignant photos, and "
-        f"{watch['n'] - watch['n_malignant']} of the {n_others} others, would get the calmest next step (`watch`).\n\n"
+        f"If every question were answered calmly: {calm.cancers} of {calm.n_cancers} malignant photos, and "
+        f"{calm.others} of the {calm.n_others} others, would get the calmest next step (`watch`).\n\n"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dermascan_core.domain import NextStep
+from dermascan_core.services.performance import count_calm
 from dermascan_core.triage.wording import Voice, class_name, step_title
 
 Estimate = Mapping[str, float | None]
@@ -154,15 +155,13 @@ def calm_line(evaluation: Mapping[str, Any]) -> str:
     steps = evaluation.get("calmest_steps")
     if not steps:
         return ""
-    n_malignant = sum(counts["n_malignant"] for counts in steps.values())
-    n_others = sum(counts["n"] for counts in steps.values()) - n_malignant
-    watch, advice = steps["watch"], step_title(NextStep.WATCH, Voice.REPORT).lower()
-    if not watch["n"]:
+    calm, advice = count_calm(steps), step_title(NextStep.WATCH, Voice.REPORT).lower()
+    if not calm.cancers + calm.others:
         return f"Even if every question were answered calmly, no photo would get the calmest advice: {advice}."
     return (
-        f"If every question were answered calmly, {watch['n_malignant']} of {n_malignant} cancers and pre-cancers, and "
-        f"{watch['n'] - watch['n_malignant']} of {n_others} other spots, would get the calmest advice: "
-        f"{advice}." + (" So that advice is wrong for some." if watch["n_malignant"] else "")
+        f"If every question were answered calmly, {calm.cancers} of {calm.n_cancers} cancers and pre-cancers, and "
+        f"{calm.others} of {calm.n_others} other spots, would get the calmest advice: {advice}."
+        + (" So that advice is wrong for some." if calm.cancers else "")
     )
 
 
