@@ -211,7 +211,7 @@ def learning_curve(experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
     """Return the runs of one recipe on growing shares of the lesions, smallest first.
 
     Of several such recipes the one with the most runs; empty where none has two. The number of epochs may differ, so
-    that each run takes as many steps.
+    that each run may take as many steps.
     """
     found: list[tuple[Experiment, ...]] = [()]
     for plain in (one for one in experiments if not one.changed and one.base):
@@ -279,8 +279,8 @@ def _curve_section(runs: Sequence[Experiment]) -> list[str]:
     return [
         "## The learning curve",
         "",
-        f"The recipe `{runs[0].base}` on growing shares of the lesions, with as many steps each. Where the last step still "
-        "gains, more lesions would help.",
+        f"The recipe `{runs[0].base}` on growing shares of the lesions, with up to as many steps (a run that no longer gains "
+        "stops early). Where the last step still gains, more lesions may help.",
         "",
         f"| Photos learnt from | {' | '.join(columns)} |",
         f"| --- |{' --- |' * len(columns)}",

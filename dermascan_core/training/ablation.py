@@ -89,7 +89,7 @@ ROWS: dict[str, AblationRow] = {
         ("px-128", "input_px=128", "a larger input"),
         ("px-160", "input_px=160", "a still larger input"),
         ("seed-21", "seed=21", "how much chance alone changes"),
-        # As many steps as the others: half the lesions are seen twice as often.
+        # Up to as many steps as the others: half the lesions are seen twice as often.
         ("lesions-50", "lesion_share=0.5 epochs=15", "the learning curve: half the lesions"),
         ("lesions-25", "lesion_share=0.25 epochs=31", "the learning curve: a quarter of the lesions"),
         ("no-imagenet", "pretrained=none", "random starting weights"),

@@ -189,8 +189,8 @@ PRESETS: dict[str, Preset] = {
         patience=99,
         average_epochs=6,
     ),
-    # What every row of the ablation changes in one place: eight epochs at 96 px, about eight minutes on two cores. Batch normalisation follows the photos:
-    # with ImageNet's statistics kept, MobileNetV2 learnt far worse at this rate.
+    # What every row of the ablation changes in one place: eight epochs at 96 px, about eight minutes on two cores. Batch
+    # normalisation follows the photos: with ImageNet's statistics kept, MobileNetV2 learnt far worse at this rate.
     "ablation": Preset("mobilenet_v2", input_px=96, epochs=7, average_epochs=0),
     # From the shipped network on a clinic's own verified cases: a small rate, so that few cases do not undo what many taught.
     "challenger": Preset("mobilenet_v2", epochs=6, learning_rate=5e-5, warmup_epochs=0, average_epochs=3),

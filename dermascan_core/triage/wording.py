@@ -152,7 +152,7 @@ _TEXTS: dict[NextStep, dict[Voice, str]] = {
     NextStep.WATCH: {
         Voice.PUBLIC: "No high-risk features were found in this photo. This does not rule out cancer. "
         "See a doctor if anything changes or you stay worried. The 7-point list says what to watch.",
-        Voice.CLINICIAN: "Every warning sign denied, below the calm line (which 99 % of validation cancers reached), and no "
+        Voice.CLINICIAN: "Every warning sign denied, below the model's calm line, and no "
         "malignant class in the 95 % prediction set. Does not rule out melanoma. Advise return on any change or continued worry.",
         Voice.REPORT: "No high-risk features were found in this photo. This does not rule out cancer. "
         "A visit is advised if anything changes or worry stays.",

@@ -181,7 +181,7 @@ def _show_learning_curve(runs: Sequence[Experiment]) -> None:
         return
     st.subheader("With more lesions")
     st.markdown(
-        "One recipe on a part of the lesions and on all, with as many steps. Where a line still rises, more would help."
+        "One recipe on a part of the lesions and on all, with up to as many steps. Where a line still rises, more may help."
     )
     show_chart(
         epoch_chart(curves, y_title="One view", x_title="photos learnt from"),
