@@ -147,7 +147,7 @@ def _show_calibration(evaluation: dict[str, Any]) -> None:
 
 def _show_limits(evaluation: dict[str, Any]) -> None:
     st.header("When it holds back, and what it advises")
-    lines = [*measures.abstention_lines(evaluation), measures.calm_line(evaluation)]
+    lines = [*measures.abstention_lines(evaluation), measures.calm_sentence(evaluation)]
     st.markdown("\n".join(f"- {line}" for line in lines if line))
     st.dataframe(measures.next_step_rows(evaluation["next_steps"]), hide_index=True, key="next_steps")
     st.caption("Next steps of the photos alone, as if no question had been answered.")

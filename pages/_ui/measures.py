@@ -150,7 +150,7 @@ def next_step_rows(next_steps: Mapping[str, Mapping[str, int]]) -> list[dict[str
     ]
 
 
-def calm_line(evaluation: Mapping[str, Any]) -> str:
+def calm_sentence(evaluation: Mapping[str, Any]) -> str:
     """Return about how many cancers the model would calm, were every question answered calmly; empty where not measured."""
     steps = evaluation.get("calmest_steps")
     if not steps:

@@ -1,4 +1,4 @@
-from pages._ui.measures import abstention_lines, calm_line
+from pages._ui.measures import abstention_lines, calm_sentence
 
 
 def test_refusals_for_quality_and_for_untested_people_are_told_apart() -> None:
@@ -26,12 +26,14 @@ def test_refusals_for_quality_and_for_untested_people_are_told_apart() -> None:
 def test_cancers_that_would_be_watched_are_counted_against_all_of_them() -> None:
     calm = {"routine_check": {"n": 20, "n_malignant": 9}, "watch": {"n": 31, "n_malignant": 1}}
 
-    line = calm_line({"calmest_steps": calm})
+    line = calm_sentence({"calmest_steps": calm})
 
     assert line.startswith(
         "If every question were answered calmly, 1 of 10 cancers and pre-cancers, and 30 of 41 other"
     )
     assert line.endswith("self-monitoring, with a visit on any change. So that advice is wrong for some.")
-    assert calm_line({"next_steps": calm}) == ""
+    assert calm_sentence({"next_steps": calm}) == ""
     none = calm | {"watch": {"n": 0, "n_malignant": 0}}
-    assert calm_line({"calmest_steps": none}).startswith("Even if every question were answered calmly, no photo would")
+    assert calm_sentence({"calmest_steps": none}).startswith(
+        "Even if every question were answered calmly, no photo would"
+    )
