@@ -296,9 +296,10 @@ def rebuild(
     """
     from ..services.models import WEIGHTS_DIR
     from ..training import rebuild as making
+    from ..training.releases import RELEASES
 
-    if name not in making.RELEASES:
-        raise typer.BadParameter(f"Expected one of {', '.join(making.RELEASES)}. Received '{name}'.", param_hint="NAME")
+    if name not in RELEASES:
+        raise typer.BadParameter(f"Expected one of {', '.join(RELEASES)}. Received '{name}'.", param_hint="NAME")
     starts = dict(one.split("=", 1) for one in pretrained or [] if "=" in one)
     if len(starts) < len(pretrained or []):
         raise typer.BadParameter("Expected BACKBONE=FILE.", param_hint="--pretrained")
@@ -306,7 +307,7 @@ def rebuild(
     with stages() as show:
         manifest = making.rebuild(
             name,
-            making.RELEASES[name],
+            RELEASES[name],
             data=data,
             runs=runs,
             weights_dir=weights_dir or WEIGHTS_DIR,

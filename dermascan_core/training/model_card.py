@@ -9,6 +9,7 @@ from typing import Any
 from ..evaluation.summary import count_calm
 from ..model.manifest import Manifest
 from ..taxonomy import CLASS_BY_CODE, HAM_CODES, HAM_NAMES
+from .releases import RELEASES, ReleaseRecipe
 
 _OWN_EVALUATIONS = ("test", "cross-validation")  # of the data it was made of
 _SUMMARY_ROWS = {
@@ -92,9 +93,10 @@ def _training(manifest: Manifest) -> str:
         for name, measures in manifest.training["candidates"].items()
     ]
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key != "pretrained")
+    start = "random" if recipe["pretrained"] == "none" else "ImageNet"
     return f"""## Training
 
-Recipe: {settings}. Started from ImageNet weights; every layer was trained after the warm-up. Kept: {manifest.training["kept"]}.
+Recipe: {settings}. Started from {start} weights; every layer was trained after the warm-up. Kept: {manifest.training["kept"]}.
 {_how_kept(manifest)}
 
 {_table(["weights", "macro AUC", "malignant AUC", "balanced accuracy"], candidates)}
@@ -200,20 +202,25 @@ python -m dermascan_core evaluate --images HAM10000/images --labels HAM10000/met
 ```
 
 {" and ".join(archives)}: the folder{"s" if len(archives) > 1 else ""} that `python -m dermascan_core data import` makes of
-the public archive{"s" if len(archives) > 1 else ""}; `WEIGHTS` a local file of ImageNet weights."""
+the public archive{"s" if len(archives) > 1 else ""}{_weights_word(manifest)}."""
+
+
+def _weights_word(manifest: Manifest) -> str:
+    return "; `WEIGHTS` a local file of ImageNet weights" if "WEIGHTS" in _how_made(manifest) else ""
 
 
 def _how_made(manifest: Manifest) -> str:
     recipe, name = manifest.training["recipe"], manifest.name
     data = "".join(f" --data {archive}" for archive in _data_names(manifest))
     measured = "".join(f" --external {found}" for found in manifest.metrics if not found.startswith(_OWN_EVALUATIONS))
-    ending = f"--card docs/model-card.md{measured}"
+    known = RELEASES.get(name, ReleaseRecipe(("student",)))
+    ending = f"--card docs/{known.card}{measured}"
     if "cross-validation" in manifest.metrics:
         return f"python -m dermascan_core rebuild {name}{data} --runs runs {ending}"
     fold, version = manifest.data["validation_fold"], f" --version {manifest.version}" * (manifest.version != "1")
     if recipe.get("teacher"):
         made = f"python -m dermascan_core rebuild {name}{data} --runs runs --fold {fold}"
-        run = f"runs/student/fold-{fold}"
+        run = f"runs/{known.members[0]}/fold-{fold}"
     else:
         made = f"python -m dermascan_core train {recipe['backbone']}{data} --out runs/{name} --set pretrained=WEIGHTS"
         run = f"runs/{name}"

@@ -153,7 +153,19 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "mobilenet_v2": Preset("mobilenet_v2", epochs=14),
-    "nasnet_mobile": Preset("nasnet_mobile"),
+    # Keras' NASNetMobile has no starting weights here: it learns from random ones, by imitation, from small squares, so that two
+    # cores see the photos often enough. With an internet connection, ``--pretrained nasnet_mobile=imagenet`` starts it better.
+    "nasnet_mobile": Preset(
+        "nasnet_mobile",
+        pretrained="none",
+        input_px=112,
+        warmup_epochs=0,
+        epochs=24,
+        learning_rate=1e-3,
+        mixup=0.2,
+        teacher_weight=0.7,
+        patience=99,
+    ),
     "inception_v3": Preset(
         "inception_v3_mixed7",
         input_px=192,

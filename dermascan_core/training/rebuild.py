@@ -1,10 +1,10 @@
-"""The releases that ship, as data, and the one way to make each from photos: train its recipes, join, measure."""
+"""The one way to make a release from photos: train its recipes, join, measure."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,31 +16,10 @@ from .data import Dataset, load_dataset
 from .presets import PRESETS, Preset
 from .publish import publish_release
 from .release import make_release
+from .releases import ReleaseRecipe
 
 RELEASE_FOLD = 0  # what ships was trained on the other folds, so that its own figures can be compared with theirs
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseRecipe:
-    """How a release is made.
-
-    Attributes:
-        members: Presets whose probabilities it averages.
-        teachers: Presets whose mean answer its members learn from; they are trained first.
-        version: Of what is made by it; grows with every change to what ships.
-    """
-
-    members: tuple[str, ...]
-    teachers: tuple[str, ...] = ()
-    version: str = "1"
-
-
-RELEASES: dict[str, ReleaseRecipe] = {
-    "dermascan-large": ReleaseRecipe(("inception_v3", "mobilenet_v2")),
-    "dermascan": ReleaseRecipe(("student",), teachers=("inception_v3", "mobilenet_v2"), version="2"),
-    "nasnet_mobile": ReleaseRecipe(("nasnet_mobile",), teachers=("inception_v3", "mobilenet_v2")),
-}
 
 
 def rebuild(
@@ -77,7 +56,7 @@ def rebuild(
     dataset = load_dataset(data)
     present = sorted({int(p.fold) for p in dataset.part(split="train")})
     for fold in present if folds is None else folds:
-        for preset_name in (*recipe.teachers, *recipe.members):
+        for preset_name in recipe.in_order():
             _run_fold(
                 preset_name,
                 recipe,
@@ -139,10 +118,9 @@ def _run_fold(
 
 
 def with_teachers(preset: Preset, recipe: ReleaseRecipe, preset_name: str, fold: int, *, runs: Path) -> Preset:
-    """Return a member's recipe with its teachers' runs of the same fold: none of them saw what validates it."""
-    if preset_name in recipe.teachers or not recipe.teachers:
-        return preset
-    return replace(preset, teacher=",".join(str(runs / teacher / f"fold-{fold}") for teacher in recipe.teachers))
+    """Return a recipe with its teachers' runs of the same fold: none of them saw what validates it."""
+    folders = [str(runs / teacher / f"fold-{fold}") for teacher in recipe.teachers.get(preset_name, ())]
+    return replace(preset, teacher=",".join(folders)) if folders else preset
 
 
 def _say(on_progress: Progress, prefix: str, what: str, done: int, total: int) -> None:

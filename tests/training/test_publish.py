@@ -100,6 +100,9 @@ def test_card_says_how_each_kind_of_release_is_made_again(published):
         data={**manifest.data, "name": "HAM10000; PAD-UFES-20", "validation_fold": 3},
         training={**manifest.training, "recipe": recipe},
     )
+    small = replace(
+        student, name="nasnet_mobile", training={**student.training, "recipe": {**recipe, "pretrained": "none"}}
+    )
     of_all_folds = replace(student, metrics={**student.metrics, "cross-validation": student.metrics["test"]})
     both = "--data HAM10000 --data PAD-UFES-20"
 
@@ -107,6 +110,11 @@ def test_card_says_how_each_kind_of_release_is_made_again(published):
     assert f"rebuild dermascan {both} --runs runs --fold 3\n" in render_model_card(student)
     assert f"release runs/student/fold-3 {both} --name dermascan --version 2 --card" in render_model_card(student)
     assert f"rebuild dermascan {both} --runs runs --card docs/model-card.md --ext" in render_model_card(of_all_folds)
+    of_small = f"release runs/nasnet_mobile/fold-3 {both} --name nasnet_mobile --version 2 --card docs/model-card-nasnet-mobile"
+    assert of_small in render_model_card(small)
+    assert "Started from random weights" in render_model_card(small)
+    assert "`WEIGHTS` a local file" in render_model_card(alone)
+    assert "WEIGHTS" not in render_model_card(student)
 
 
 def test_model_card_of_a_release_without_metrics_claims_nothing(published, tmp_path):

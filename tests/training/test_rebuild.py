@@ -8,6 +8,7 @@ from dermascan_core.domain import Metadata
 from dermascan_core.services.models import load_predictor
 from dermascan_core.training import rebuild as making
 from dermascan_core.training.presets import PRESETS
+from dermascan_core.training.releases import RELEASES, ReleaseRecipe
 
 
 @pytest.fixture
@@ -16,24 +17,29 @@ def tiny_recipes(monkeypatch, smoke_preset):
     quick = replace(smoke_preset, warmup_epochs=0, average_epochs=0)
     monkeypatch.setitem(PRESETS, "big", quick)
     monkeypatch.setitem(PRESETS, "small", replace(quick, seed=1))
-    return making.ReleaseRecipe(("small",), teachers=("big",))
+    return ReleaseRecipe(("small",), teachers={"small": ("big",)})
 
 
 def test_shipped_recipes_name_presets_that_exist():
-    for recipe in making.RELEASES.values():
-        assert set(recipe.members) | set(recipe.teachers) <= set(PRESETS)
+    for recipe in RELEASES.values():
+        assert set(recipe.in_order()) <= set(PRESETS)
 
 
-def test_a_teacher_that_is_also_a_member_learns_from_nobody():
-    recipe = making.ReleaseRecipe(("big", "small"), teachers=("big",))
+def test_a_teacher_that_is_also_a_member_learns_from_nobody_and_is_trained_once():
+    recipe = ReleaseRecipe(("small", "big"), teachers={"small": ("big",)})
 
     own = making.with_teachers(PRESETS["smoke"], recipe, "big", 0, runs=Path("runs"))
 
     assert own == PRESETS["smoke"]
+    assert recipe.in_order() == ("big", "small")
+
+
+def test_a_teacher_of_a_teacher_is_trained_first():
+    assert RELEASES["nasnet_mobile"].in_order() == ("inception_v3", "mobilenet_v2", "student", "nasnet_mobile")
 
 
 def test_a_student_learns_from_its_teachers_of_the_same_fold(tmp_path):
-    recipe = making.ReleaseRecipe(("small",), teachers=("big", "other"))
+    recipe = ReleaseRecipe(("small",), teachers={"small": ("big", "other")})
 
     student = making.with_teachers(PRESETS["smoke"], recipe, "small", 3, runs=tmp_path)
     teacher = making.with_teachers(PRESETS["smoke"], recipe, "big", 3, runs=tmp_path)

@@ -10,6 +10,7 @@ from dermascan_core.model.manifest import save_manifest
 from dermascan_core.training import cross_validate, fold_answers, launch, rebuild
 from dermascan_core.training import data as training_data
 from dermascan_core.training.fit import RunResult
+from dermascan_core.training.releases import RELEASES
 from tests.fakes import fake_manifest
 
 SUMMARY = {"summary": {"macro_auc": {"value": 0.9, "low": 0.8, "high": 0.95}}}
@@ -98,7 +99,7 @@ def test_rebuild_passes_on_which_file_starts_which_backbone(monkeypatch, tmp_pat
     )
 
     assert result.exit_code == 0
-    assert (asked["name"], asked["recipe"]) == ("dermascan", rebuild.RELEASES["dermascan"])
+    assert (asked["name"], asked["recipe"]) == ("dermascan", RELEASES["dermascan"])
     assert asked["pretrained"] == {"mobilenet_v2": "a=b.h5"}
     assert (asked["folds"], asked["card"]) == (None, Path("c.md"))
     assert "On test:" in result.output
