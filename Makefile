@@ -59,6 +59,7 @@ SCAN = $(PY) -m dermascan_core
 FIGURES = weights/$(MODEL).evaluation
 DATA = --data "$$DERMASCAN_DATA/ham10000" --data "$$DERMASCAN_DATA/pad"
 VALIDATED = --images "$$DERMASCAN_DATA/ham10000/images" --labels "$$DERMASCAN_DATA/ham10000/metadata.csv" --split train --fold 0
+OTHERS = --external "$$DERMASCAN_DATA/isic_uda1" --external "$$DERMASCAN_DATA/isic2020_patients"
 PEOPLE = --images "$$DERMASCAN_DATA/isic2020_patients/images" --labels "$$DERMASCAN_DATA/isic2020_patients/metadata.csv"
 
 figures: $(VENV)/train.stamp ## Measure MODEL again on $$DERMASCAN_DATA: weights/MODEL.evaluation and the pages made of it
@@ -68,8 +69,8 @@ figures: $(VENV)/train.stamp ## Measure MODEL again on $$DERMASCAN_DATA: weights
 	    echo "Received '$$DERMASCAN_DATA'. What the folders hold and how they are made: docs/data.md"; exit 1; }; \
 	done
 	$(SCAN) gate $(MODEL) $(DATA)
-	$(SCAN) publish $(MODEL) $(DATA) --external "$$DERMASCAN_DATA/isic_uda1" \
-	  --external "$$DERMASCAN_DATA/isic2020_patients" --card docs/model-card.md
+	$(SCAN) publish $(MODEL) $(DATA) $(OTHERS) --card docs/model-card.md
+	$(SCAN) publish nasnet_mobile $(DATA) $(OTHERS) --card docs/model-card-nasnet-mobile.md
 	$(SCAN) export $(MODEL) --format litert --data "$$DERMASCAN_DATA/ham10000"
 	$(SCAN) repeatability $(MODEL) $(VALIDATED) --limit 400 --out $(FIGURES)/repeatability
 	$(SCAN) stress --model $(MODEL) --images "$$DERMASCAN_DATA/ham10000/images" --labels "$$DERMASCAN_DATA/ham10000/metadata.csv" \

@@ -11,13 +11,15 @@ import pytest
 from dermascan_core.evaluation.evaluate import predict_photos
 from dermascan_core.evaluation.experiments import markdown_page, read_experiments
 from dermascan_core.imaging.examples import EXAMPLES, make_example
-from dermascan_core.services.models import DEFAULT_MODEL, WEIGHTS_DIR, load_model_manifest, load_predictor
+from dermascan_core.services.models import DEFAULT_MODEL, WEIGHTS_DIR, list_models, load_model_manifest, load_predictor
 from dermascan_core.tables import find_photos, read_labels
 from dermascan_core.taxonomy import HAM_CODES
 from dermascan_core.training.model_card import render_model_card
+from dermascan_core.training.releases import RELEASES
 from tests.contract.tree import ROOT
 
 N_REAL_PHOTOS = 24
+SHIPPED = sorted(manifest.name for manifest in list_models())
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +27,18 @@ def predictor():
     return load_predictor()
 
 
-@pytest.mark.parametrize("evaluation", sorted({"test", "test-no-metadata", *load_model_manifest().metrics}))
-def test_manifest_repeats_the_shipped_evaluation(evaluation):
-    manifest = load_model_manifest()
-    folder = WEIGHTS_DIR / f"{DEFAULT_MODEL}.evaluation" / evaluation
+def test_default_model_and_the_papers_network_ship():
+    assert {DEFAULT_MODEL, "nasnet_mobile"} <= set(SHIPPED)
+    assert set(SHIPPED) <= set(RELEASES)
+
+
+@pytest.mark.parametrize(
+    ("name", "evaluation"),
+    [(name, one) for name in SHIPPED for one in sorted({"test", "test-no-metadata", *load_model_manifest(name).metrics})],
+)
+def test_manifest_repeats_the_shipped_evaluation(name, evaluation):
+    manifest = load_model_manifest(name)
+    folder = WEIGHTS_DIR / f"{name}.evaluation" / evaluation
     written = json.loads((folder / "metrics.json").read_text())
 
     assert manifest.metrics[evaluation]["summary"] == written["summary"]
@@ -36,8 +46,11 @@ def test_manifest_repeats_the_shipped_evaluation(evaluation):
     assert written["data"]["n_rows"] == len((folder / "predictions.csv").read_text().splitlines()) - 1
 
 
-def test_model_card_is_generated_from_the_manifest():
-    assert (ROOT / "docs" / "model-card.md").read_text(encoding="utf-8") == render_model_card(load_model_manifest())
+@pytest.mark.parametrize("name", SHIPPED)
+def test_model_card_is_generated_from_the_manifest(name):
+    card = ROOT / "docs" / RELEASES[name].card
+
+    assert card.read_text(encoding="utf-8") == render_model_card(load_model_manifest(name))
 
 
 def test_page_of_the_ablation_is_generated_from_the_shipped_records():
@@ -63,8 +76,9 @@ def test_melanoma_has_a_row_of_its_own():
     assert melanoma["n"] == 110
 
 
-def test_no_lesion_of_the_test_split_trained_the_network():
-    written = json.loads((WEIGHTS_DIR / f"{DEFAULT_MODEL}.evaluation" / "test" / "metrics.json").read_text())
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_lesion_of_the_test_split_trained_the_network(name):
+    written = json.loads((WEIGHTS_DIR / f"{name}.evaluation" / "test" / "metrics.json").read_text())
 
     assert written["data"]["overlap"]["n_photos"] == 0
 
@@ -92,12 +106,14 @@ def test_shipped_network_answers_a_generated_example(predictor):
 
 
 @pytest.mark.real_data
-def test_shipped_predictions_come_out_again(predictor, data_dir):
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_predictions_come_out_again(name, data_dir):
     """A slice of ``evaluate`` on the test split; the whole of it is one command."""
+    predictor = load_predictor(name)
     folder = data_dir / "ham10000"
     photos = [p for p in read_labels(folder / "metadata.csv") if p.split == "test"][:N_REAL_PHOTOS]
     files = find_photos(folder / "images", [p.image_id for p in photos])
-    with (WEIGHTS_DIR / f"{DEFAULT_MODEL}.evaluation" / "test" / "predictions.csv").open(newline="") as file:
+    with (WEIGHTS_DIR / f"{name}.evaluation" / "test" / "predictions.csv").open(newline="") as file:
         shipped = {row["image_id"]: row for row in csv.DictReader(file)}
 
     results = predict_photos(predictor, photos, files)

@@ -12,6 +12,7 @@ MACHINE_TRACES = ("/wo" + "rk/", "/fa" + "rm/", "/home" + "/", "/ro" + "ot/", ".
 MAY_NAME_THE_DATA_FOLDER = {".ci/run"}  # the one place that may default to a folder beside the checkout
 PHOTO_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".gif", ".dcm"}
 MAX_FILE_BYTES = 60 * 2**20
+MAX_TREE_BYTES = 42 * 2**20  # what a stranger on a slow line clones, weights included
 
 
 @pytest.mark.parametrize("path", text_files(), ids=relative)
@@ -33,6 +34,10 @@ def test_no_photograph_of_third_parties_is_committed() -> None:
 
 def test_no_file_is_too_large_to_clone() -> None:
     assert [relative(p) for p in project_files() if p.stat().st_size > MAX_FILE_BYTES] == []
+
+
+def test_whole_tree_is_small_enough_to_clone() -> None:
+    assert sum(p.stat().st_size for p in project_files()) < MAX_TREE_BYTES
 
 
 @pytest.mark.parametrize("path", [p for p in text_files() if p.suffix == ".py"], ids=relative)
