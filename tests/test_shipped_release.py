@@ -34,7 +34,11 @@ def test_default_model_and_the_papers_network_ship():
 
 @pytest.mark.parametrize(
     ("name", "evaluation"),
-    [(name, one) for name in SHIPPED for one in sorted({"test", "test-no-metadata", *load_model_manifest(name).metrics})],
+    [
+        (name, one)
+        for name in SHIPPED
+        for one in sorted({"test", "test-no-metadata", *load_model_manifest(name).metrics})
+    ],
 )
 def test_manifest_repeats_the_shipped_evaluation(name, evaluation):
     manifest = load_model_manifest(name)

@@ -33,6 +33,8 @@ from . import models
 
 _logger = logging.getLogger(__name__)
 _FIRST = ("test", "test-no-metadata", "cross-validation", "cross-validation-no-metadata")
+# Share of pictures without a lesion that a model refuses, below which no page lets it answer (docs/decisions/0054).
+LEAST_REFUSED = 0.95
 
 
 def available_evaluations(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> tuple[str, ...]:
@@ -91,6 +93,15 @@ def load_stress(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = 
 def load_refusals(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:
     """Return the refusal scorecard of a model; see ``_load_measured``."""
     return _load_measured(name, "refusals", REFUSALS_FILE, REFUSALS_SCHEMA, weights_dir)
+
+
+def may_answer_people(name: str, *, weights_dir: Path | None = None) -> bool:
+    """Return whether a page may offer a model beside the default: never one that takes too much else for a lesion.
+
+    Counted by ``refusals``; a model that was not counted may be offered, as a clinic's own is.
+    """
+    counted = load_refusals(name, weights_dir=weights_dir)
+    return counted is None or float(counted["all_others"]["share"]) >= LEAST_REFUSED
 
 
 def load_repeatability(name: str = models.DEFAULT_MODEL, *, weights_dir: Path | None = None) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from dermascan_core.errors import WeightsError
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.model.predictor import Predictor
 from dermascan_core.services import models
-from dermascan_core.services.performance import available_evaluations, load_evaluation
+from dermascan_core.services.performance import available_evaluations, load_evaluation, may_answer_people
 from dermascan_core.triage.wording import Voice
 
 ENGINE_VARIABLE = "DERMASCAN_ENGINE"  # of the server: auto, keras, or an exported engine by name
@@ -26,7 +26,9 @@ _N_KEPT = 2  # models in memory at once: the default, and one that a clinician c
 
 
 def choose_model(voice: Voice, *, key: str) -> str:
-    """Offer a clinician the models whose shipped test says how good they are; everyone else gets the default.
+    """Offer a clinician the models whose shipped test says how good they are, unless they refuse too little.
+
+    Everyone else gets the default.
 
     Args:
         voice: Who is spoken to.
@@ -38,7 +40,8 @@ def choose_model(voice: Voice, *, key: str) -> str:
     if voice is not Voice.CLINICIAN:
         return models.DEFAULT_MODEL
     try:
-        names = [m.name for m in models.list_models() if "test" in available_evaluations(m.name)]
+        measured = [m.name for m in models.list_models() if "test" in available_evaluations(m.name)]
+        names = [name for name in measured if may_answer_people(name)]
     except WeightsError:
         return models.DEFAULT_MODEL  # told in full when the model is to answer
     offered = list(dict.fromkeys([models.DEFAULT_MODEL, *names]))

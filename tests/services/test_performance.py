@@ -5,7 +5,12 @@ import pytest
 from dermascan_core.domain import CalmRate
 from dermascan_core.errors import WeightsError
 from dermascan_core.model.manifest import save_manifest
-from dermascan_core.services.performance import available_evaluations, calm_rate, load_evaluation
+from dermascan_core.services.performance import (
+    available_evaluations,
+    calm_rate,
+    load_evaluation,
+    may_answer_people,
+)
 from tests.fakes import fake_manifest
 
 
@@ -105,3 +110,20 @@ def test_calm_rate_is_unknown_without_a_test_of_these_very_weights(tmp_path, cap
     assert calm_rate(fake_manifest(name="dermascan"), weights_dir=tmp_path) is None
     assert calm_rate(manifest, weights_dir=tmp_path / "other") is None
     assert f"It is of {'f' * 64}." in caplog.text
+
+
+@pytest.mark.parametrize(("share", "may"), [(None, True), (0.94, False), (0.96, True)])
+def test_model_that_takes_walls_for_lesions_is_not_offered_to_answer(tmp_path, share, may):
+    save_manifest(fake_manifest(name="dermascan"), tmp_path / "dermascan.json")
+    if share is not None:
+        path = tmp_path / "dermascan.evaluation" / "refusals" / "refusals.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({**_metrics(), "all_others": {"share": share}}))
+
+    assert may_answer_people("dermascan", weights_dir=tmp_path) is may
+
+
+def test_papers_network_is_measured_and_answers_on_no_page():
+    assert "test" in available_evaluations("nasnet_mobile")
+    assert not may_answer_people("nasnet_mobile")
+    assert may_answer_people("dermascan")
