@@ -154,7 +154,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "mobilenet_v2": Preset("mobilenet_v2", epochs=14),
     # Keras' NASNetMobile has no starting weights here: it learns from random ones, by imitation, from small squares, so that two
-    # cores see the photos often enough. With an internet connection, ``--pretrained nasnet_mobile=imagenet`` starts it better.
+    # cores see the photos often enough. With an internet connection, ``--pretrained nasnet_mobile=imagenet`` starts from Keras' download.
     "nasnet_mobile": Preset(
         "nasnet_mobile",
         pretrained="none",
