@@ -40,7 +40,7 @@ def training_overlap(
     seen_photos = sorted({p.image_id for p in photos if p.image_id.lower() in image_ids})
     seen_lesions = sorted({p.lesion_id for p in photos if p.lesion_id in lesion_ids})
     named = manifest.data.get("split_sha256")
-    is_known = named is not None and named in _hashes(list(tables.values()))
+    is_known = named is not None and named in hashes_of(list(tables.values()))
     return {
         "n_photos": len(seen_photos) if seen_photos or is_known else None,
         "n_lesions": len(seen_lesions) if seen_lesions or is_known else None,
@@ -51,7 +51,7 @@ def training_overlap(
     }
 
 
-def _hashes(tables: Sequence[Sequence[LabelledPhoto]]) -> set[str]:
+def hashes_of(tables: Sequence[Sequence[LabelledPhoto]]) -> set[str]:
     """Return the hash of each table, and of each set of them that a model may have been trained on together."""
     together = (some for size in range(1, len(tables) + 1) for some in combinations(tables, size))
     return {split_sha256(chain.from_iterable(some)) for some in together}

@@ -31,7 +31,7 @@ from .masks import LesionMasks, MaskLoss, feature_grid, load_masks
 from .optimizers import make_optimizer
 from .presets import Preset
 from .sampling import BalancedBatches, drawn_shares, make_batches, seen_shares
-from .start import is_release, start_from_release
+from .start import is_release, refuse_known_photos, start_from_release
 from .validation import Validation
 
 _logger = logging.getLogger(__name__)
@@ -150,8 +150,14 @@ def build_network(preset: Preset, run_data: RunData, *, is_fresh: bool, is_serve
         run_data: Whose classes and metadata it answers for.
         is_fresh: Whether it starts from the recipe's weights; else they are random, to be replaced.
         is_served: Whether it is the network that answers in the end: in float32, without a mask head.
+
+    Raises:
+        TrainingError: If it would start from a released network that knows what validates here.
+        WeightsError: If the starting weights are missing or do not fit.
     """
     starts_from_release = is_fresh and is_release(preset.pretrained)
+    if starts_from_release:
+        refuse_known_photos(Path(preset.pretrained), run_data.validation, split_sha256=run_data.dataset.split_sha256)
     with _dtype_policy("float32" if is_served else preset.precision):
         network = build_dual_branch(
             preset.backbone,

@@ -106,3 +106,13 @@ def few_pictures_fit_a_gate():
     patch.setattr(gate, "_N_SPOILT", 2)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def shipped(finished_run: Path, generated_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a release, ``shipped``, made of the finished run."""
+    from dermascan_core.training.release import make_release
+
+    folder = tmp_path_factory.mktemp("shipped")
+    make_release(finished_run, data=generated_dataset, name="shipped", weights_dir=folder)
+    return folder

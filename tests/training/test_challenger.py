@@ -3,34 +3,17 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from dermascan_core import cli
-from dermascan_core.errors import DatasetError, OutputError, WeightsError
-from dermascan_core.model.checkpoint import load_weights
-from dermascan_core.model.dual_branch import build_dual_branch
-from dermascan_core.model.manifest import load_manifest
-from dermascan_core.model.metadata_branch import MetadataEncoder
+from dermascan_core.errors import DatasetError, OutputError
 from dermascan_core.services.models import load_predictor
 from dermascan_core.training import challenger as making
 from dermascan_core.training.data import load_dataset
 from dermascan_core.training.presets import PRESETS, override
-from dermascan_core.training.release import make_release
-from dermascan_core.training.start import start_from_release
 from tests.training.conftest import dataset_rows, write_dataset
-
-CODES = ("mel", "nv", "bcc", "pbk")
-FIELDS = ("age_approx", "sex", "anatom_site")
-
-
-@pytest.fixture(scope="module")
-def shipped(finished_run, generated_dataset, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shipped")
-    make_release(finished_run, data=generated_dataset, name="shipped", weights_dir=folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -44,55 +27,6 @@ def frozen_folder(tmp_path_factory):
     for path in (folder / "images").iterdir():  # pictures that no other data set of these tests holds
         Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, quality=85)
     return folder
-
-
-def build():
-    width = MetadataEncoder(FIELDS).width
-    return build_dual_branch("mobilenet", input_px=64, metadata_width=width, n_classes=len(CODES))
-
-
-def test_network_starts_with_the_released_weights(shipped):
-    network = build()
-
-    copied = start_from_release(network, shipped / "shipped.keras", codes=CODES, metadata_fields=FIELDS)
-
-    assert copied == ("backbone", "metadata_branch", "fusion", "logits")
-    known = np.zeros((1, network.inputs[1].shape[1]), np.float32)
-    image = np.full((1, 64, 64, 3), 90, np.float32)
-    released = load_weights(load_manifest(shipped / "shipped.json"), shipped / "shipped.keras")
-    ours, theirs = network.predict([image, known], verbose=0), released.predict([image, known], verbose=0)[0]
-    assert np.allclose(ours, theirs, atol=1e-5)
-
-
-def test_classes_in_another_order_start_anew(shipped):
-    copied = start_from_release(
-        build(), shipped / "shipped.keras", codes=("nv", "mel", "bcc", "pbk"), metadata_fields=FIELDS
-    )
-
-    assert copied == ("backbone", "metadata_branch", "fusion")
-
-
-def test_other_questions_start_anew(shipped):
-    copied = start_from_release(
-        build(), shipped / "shipped.keras", codes=CODES, metadata_fields=("sex", "age_approx", "anatom_site")
-    )
-
-    assert copied == ("backbone", "fusion", "logits")
-
-
-def test_another_backbone_is_refused(shipped, tiny_backbone):
-    with pytest.raises(WeightsError, match="Expected a released model with the recipe's backbone"):
-        start_from_release(build(), shipped / "shipped.keras", codes=CODES, metadata_fields=FIELDS)
-
-
-def test_altered_weights_are_refused(shipped, tmp_path):
-    for name in ("shipped.keras", "shipped.json"):
-        (tmp_path / name).write_bytes((shipped / name).read_bytes())
-    with (tmp_path / "shipped.keras").open("ab") as file:
-        file.write(b"x")
-
-    with pytest.raises(WeightsError, match="differ from their manifest"):
-        start_from_release(build(), tmp_path / "shipped.keras", codes=CODES, metadata_fields=FIELDS)
 
 
 def test_frozen_set_under_another_name_is_refused(frozen_folder):

@@ -1,0 +1,98 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dermascan_core.errors import TrainingError, WeightsError
+from dermascan_core.model.checkpoint import load_weights
+from dermascan_core.model.dual_branch import build_dual_branch
+from dermascan_core.model.manifest import load_manifest
+from dermascan_core.model.metadata_branch import MetadataEncoder
+from dermascan_core.services.models import WEIGHTS_DIR
+from dermascan_core.tables import read_split, shipped_splits, split_sha256
+from dermascan_core.training.data import load_dataset
+from dermascan_core.training.fit import train
+from dermascan_core.training.start import refuse_known_photos, start_from_release
+
+CODES = ("mel", "nv", "bcc", "pbk")
+FIELDS = ("age_approx", "sex", "anatom_site")
+
+
+def build():
+    width = MetadataEncoder(FIELDS).width
+    return build_dual_branch("mobilenet", input_px=64, metadata_width=width, n_classes=len(CODES))
+
+
+def test_network_starts_with_the_released_weights(shipped):
+    network = build()
+
+    copied = start_from_release(network, shipped / "shipped.keras", codes=CODES, metadata_fields=FIELDS)
+
+    assert copied == ("backbone", "metadata_branch", "fusion", "logits")
+    known = np.zeros((1, network.inputs[1].shape[1]), np.float32)
+    image = np.full((1, 64, 64, 3), 90, np.float32)
+    released = load_weights(load_manifest(shipped / "shipped.json"), shipped / "shipped.keras")
+    ours, theirs = network.predict([image, known], verbose=0), released.predict([image, known], verbose=0)[0]
+    assert np.allclose(ours, theirs, atol=1e-5)
+
+
+def test_classes_in_another_order_start_anew(shipped):
+    copied = start_from_release(
+        build(), shipped / "shipped.keras", codes=("nv", "mel", "bcc", "pbk"), metadata_fields=FIELDS
+    )
+
+    assert copied == ("backbone", "metadata_branch", "fusion")
+
+
+def test_other_questions_start_anew(shipped):
+    copied = start_from_release(
+        build(), shipped / "shipped.keras", codes=CODES, metadata_fields=("sex", "age_approx", "anatom_site")
+    )
+
+    assert copied == ("backbone", "fusion", "logits")
+
+
+def test_another_backbone_is_refused(shipped, tiny_backbone):
+    with pytest.raises(WeightsError, match="Expected a released model with the recipe's backbone"):
+        start_from_release(build(), shipped / "shipped.keras", codes=CODES, metadata_fields=FIELDS)
+
+
+def test_altered_weights_are_refused(shipped, tmp_path):
+    for name in ("shipped.keras", "shipped.json"):
+        (tmp_path / name).write_bytes((shipped / name).read_bytes())
+    with (tmp_path / "shipped.keras").open("ab") as file:
+        file.write(b"x")
+
+    with pytest.raises(WeightsError, match="differ from their manifest"):
+        start_from_release(build(), tmp_path / "shipped.keras", codes=CODES, metadata_fields=FIELDS)
+
+
+def test_run_validated_by_what_the_release_learnt_from_is_refused(shipped, generated_dataset, smoke_preset, tmp_path):
+    """Fold 1 trained the release: whoever starts from its weights would be examined on its textbook."""
+    preset = replace(smoke_preset, pretrained=str(shipped / "shipped.keras"))
+
+    with pytest.raises(TrainingError, match=r"lesions, bcc_1, bcc_3, bcc_5 among them.*Hold out fold 0"):
+        train(preset, data=generated_dataset, out=tmp_path / "run", fold=1)
+
+    assert not (tmp_path / "run").exists()
+
+
+def test_lesions_of_the_split_that_ships_are_known_by_name():
+    """The release was trained on two archives: the photos of one of them alone are another split, of the same lesions."""
+    ham10000 = read_split(shipped_splits()[0])
+    release = WEIGHTS_DIR / "dermascan.keras"
+    fold_1 = [row for row in ham10000 if row.fold == "1"]
+
+    with pytest.raises(TrainingError, match=rf"It knows {len({row.lesion_id for row in fold_1})} of their lesions"):
+        refuse_known_photos(release, fold_1, split_sha256=split_sha256(ham10000))
+
+    for split in ("fold 0", "test"):
+        unseen = [row for row in ham10000 if split in (f"fold {row.fold}", row.split)]
+        refuse_known_photos(release, unseen, split_sha256=split_sha256(ham10000))
+        assert len(unseen) > 900
+
+
+def test_photos_of_a_clinic_may_validate_whatever_their_fold(shipped, generated_dataset):
+    dataset = load_dataset(generated_dataset)
+
+    refuse_known_photos(shipped / "shipped.keras", dataset.part(split="train"), split_sha256="of another data set")
