@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..evaluation.summary import count_calm
@@ -93,10 +94,9 @@ def _training(manifest: Manifest) -> str:
         for name, measures in manifest.training["candidates"].items()
     ]
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key != "pretrained")
-    start = "random" if recipe["pretrained"] == "none" else "ImageNet"
     return f"""## Training
 
-Recipe: {settings}. Started from {start} weights; every layer was trained after the warm-up. Kept: {manifest.training["kept"]}.
+Recipe: {settings}. Started from {_start_of(recipe)}; every layer was trained after the warm-up. Kept: {manifest.training["kept"]}.
 {_how_kept(manifest)}
 
 {_table(["weights", "macro AUC", "malignant AUC", "balanced accuracy"], candidates)}
@@ -104,6 +104,15 @@ Recipe: {settings}. Started from {start} weights; every layer was trained after 
 By epoch (the validation figures here are of single views, before calibration, over the network's own classes):
 
 {_table(["epoch", *names], rows)}"""
+
+
+def _start_of(recipe: Mapping[str, Any]) -> str:
+    source = Path(recipe["pretrained"])
+    if source.name == "none":
+        return "random weights"
+    if re.fullmatch(r"fold-\d+", source.name):
+        return f"the run `{source.parent.name}/{source.name}`"
+    return f"the released `{source.name}`" if source.suffix == ".keras" else "ImageNet weights"
 
 
 def _how_kept(manifest: Manifest) -> str:

@@ -50,7 +50,8 @@ class Preset:
 
     Attributes:
         backbone: A key of ``model.backbones.BACKBONES``.
-        pretrained: Local weights file, ``imagenet``, ``none``, or ``NAME.keras`` of a released model of the same backbone.
+        pretrained: Local weights file, ``imagenet``, ``none``, or a network of the same backbone that was trained here:
+            ``NAME.keras`` of a release, or the folder of a run.
         input_px, detail_px: See ``imaging.preprocess.PreprocessConfig``.
         steps: Imaging steps applied to every square, comma-separated names of ``imaging.steps.STEPS``.
         lesion_share: Share of the training part's lesions that are learnt from, for a learning curve; a smaller share is part

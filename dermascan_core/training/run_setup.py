@@ -31,7 +31,7 @@ from .masks import LesionMasks, MaskLoss, feature_grid, load_masks
 from .optimizers import make_optimizer
 from .presets import Preset
 from .sampling import BalancedBatches, drawn_shares, make_batches, seen_shares
-from .start import is_release, refuse_known_photos, start_from_release
+from .start import is_trained_here, read_origin, refuse_known_photos, start_from
 from .validation import Validation
 
 _logger = logging.getLogger(__name__)
@@ -152,29 +152,25 @@ def build_network(preset: Preset, run_data: RunData, *, is_fresh: bool, is_serve
         is_served: Whether it is the network that answers in the end: in float32, without a mask head.
 
     Raises:
-        TrainingError: If it would start from a released network that knows what validates here.
+        TrainingError: If it would start from a network that knows what validates here.
         WeightsError: If the starting weights are missing or do not fit.
     """
-    starts_from_release = is_fresh and is_release(preset.pretrained)
-    if starts_from_release:
-        refuse_known_photos(Path(preset.pretrained), run_data.validation, split_sha256=run_data.dataset.split_sha256)
+    origin = read_origin(Path(preset.pretrained)) if is_fresh and is_trained_here(preset.pretrained) else None
+    if origin is not None:
+        refuse_known_photos(origin, run_data.validation, split_sha256=run_data.dataset.split_sha256)
     with _dtype_policy("float32" if is_served else preset.precision):
         network = build_dual_branch(
             preset.backbone,
             input_px=preset.input_px,
             metadata_width=run_data.encoder.width,
             n_classes=len(run_data.codes),
-            pretrained=preset.pretrained
-            if is_fresh and preset.pretrained != "none" and not starts_from_release
-            else None,
+            pretrained=preset.pretrained if is_fresh and preset.pretrained != "none" and origin is None else None,
             dropout=preset.dropout,
             fusion=preset.fusion,
             mask_head=preset.mask_weight > 0 and not is_served,
         )
-    if starts_from_release:
-        copied = start_from_release(
-            network, Path(preset.pretrained), codes=run_data.codes, metadata_fields=run_data.encoder.fields
-        )
+    if origin is not None:
+        copied = start_from(network, origin, codes=run_data.codes, metadata_fields=run_data.encoder.fields)
         _logger.info("Starting from %s: %s", preset.pretrained, ", ".join(copied))
     return network
 

@@ -1,8 +1,9 @@
-"""Starts a run from a released network instead of from ImageNet: what a challenger grows from."""
+"""Starts a run from a network that was trained here instead of from ImageNet: a release, or another run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -12,30 +13,86 @@ from ..errors import TrainingError, WeightsError
 from ..evaluation.overlap import hashes_of
 from ..model.checkpoint import load_weights
 from ..model.ensemble import members_of
-from ..model.manifest import Manifest, load_manifest
+from ..model.manifest import load_manifest
 from ..tables import LabelledPhoto, group_of, read_split, shipped_splits
+from .finished_run import load_network, read_run
 
 RELEASE_ENDING = ".keras"
 _OF_ANSWERS = ("metadata_branch", "gate", "film_scale", "film_shift")
 _OF_CLASSES = "logits"
 
 
-def is_release(pretrained: str) -> bool:
-    """Return whether a recipe's starting weights are those of a released model."""
-    return pretrained.endswith(RELEASE_ENDING)
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A trained network that another run may start from.
+
+    Attributes:
+        name: In messages.
+        backbone: Of its members.
+        members: The networks; loaded when asked for.
+        codes, metadata_fields: What its outputs and inputs mean.
+        split_sha256: Of the data set that it learnt from.
+        unseen_fold: The fold of it that it did not learn from.
+    """
+
+    name: str
+    backbone: str
+    members: Callable[[], Sequence[keras.Model]]
+    codes: tuple[str, ...]
+    metadata_fields: tuple[str, ...]
+    split_sha256: str | None
+    unseen_fold: str
 
 
-def start_from_release(
-    network: keras.Model, release: Path, *, codes: Sequence[str], metadata_fields: Sequence[str]
+def is_trained_here(pretrained: str) -> bool:
+    """Return whether starting weights are a network that this code trained: a released model, or the folder of a run."""
+    return pretrained.endswith(RELEASE_ENDING) or Path(pretrained).is_dir()
+
+
+def read_origin(source: Path) -> Origin:
+    """Read what a run is to start from.
+
+    Args:
+        source: ``NAME.keras`` with its manifest beside it, or the folder of a run.
+
+    Raises:
+        DatasetError: If a folder holds no run that has finished an epoch.
+        ManifestError, WeightsError: If a release's manifest cannot be read; on ``members``, if its weights are missing or altered.
+    """
+    if source.is_dir():
+        run = read_run(source)
+        return Origin(
+            name=str(source),
+            backbone=run.preset["backbone"],
+            members=lambda: [load_network(run)[0]],
+            codes=run.codes,
+            metadata_fields=run.encoder.fields,
+            split_sha256=run.record["split_sha256"],
+            unseen_fold=str(run.fold),
+        )
+    manifest = load_manifest(source.with_suffix(".json"))
+    return Origin(
+        name=source.name,
+        backbone=manifest.backbone,
+        members=lambda: members_of(load_weights(manifest, source)),
+        codes=manifest.codes,
+        metadata_fields=manifest.metadata_fields,
+        split_sha256=manifest.data.get("split_sha256"),
+        unseen_fold=str(manifest.data.get("validation_fold")),
+    )
+
+
+def start_from(
+    network: keras.Model, origin: Origin, *, codes: Sequence[str], metadata_fields: Sequence[str]
 ) -> tuple[str, ...]:
-    """Copy a released network's weights into one of the same backbone; of an ensemble, those of the first that fits.
+    """Copy a trained network's weights into one of the same backbone; of an ensemble, those of the first that fits.
 
     What reads the answers is copied only where the same are asked, and what names the classes only where they are the
     same, in the same order: weights of other meaning are worse than none.
 
     Args:
-        network: From ``model.dual_branch.build_dual_branch``; changed.
-        release: ``NAME.keras``, with its manifest beside it.
+        network: From ``model.dual_branch.build_dual_branch``; changed. The side of its square may differ.
+        origin: Where the weights come from.
         codes, metadata_fields: Of the network that is to learn.
 
     Returns:
@@ -44,16 +101,14 @@ def start_from_release(
     Raises:
         WeightsError: If the file is missing, altered, or of another backbone.
     """
-    manifest = load_manifest(release.with_suffix(".json"))
-    members = members_of(load_weights(manifest, release))
-    member = next((one for one in members if _fits(network, one, "backbone")), None)
+    member = next((one for one in origin.members() if _fits(network, one, "backbone")), None)
     if member is None:
         raise WeightsError(
-            f"Expected a released model with the recipe's backbone at '{release.name}'. It has {manifest.backbone}. "
+            f"Expected a trained network with the recipe's backbone at '{origin.name}'. It has {origin.backbone}. "
             "Choose the recipe that it was made with, or another model."
         )
-    skipped = set() if tuple(codes) == manifest.codes else {_OF_CLASSES}
-    skipped |= set() if tuple(metadata_fields) == manifest.metadata_fields else set(_OF_ANSWERS)
+    skipped = set() if tuple(codes) == origin.codes else {_OF_CLASSES}
+    skipped |= set() if tuple(metadata_fields) == origin.metadata_fields else set(_OF_ANSWERS)
     names = [layer.name for layer in network.layers if layer.weights and layer.name not in skipped]
     copied = [name for name in names if _fits(network, member, name)]
     for name in copied:
@@ -61,41 +116,39 @@ def start_from_release(
     return tuple(copied)
 
 
-def refuse_known_photos(release: Path, photos: Sequence[LabelledPhoto], *, split_sha256: str) -> None:
-    """Raise if a released network has learnt from what is to validate a run that starts from it.
+def refuse_known_photos(origin: Origin, photos: Sequence[LabelledPhoto], *, split_sha256: str) -> None:
+    """Raise if a network has learnt from what is to validate a run that starts from it.
 
-    A release names its split and the fold that it did not see. Of another split than the one given, lesions can only be
-    known by name: those of the split tables that ship.
+    It names its split and the fold that it did not see. Of another split than the one given, lesions can only be known by
+    name: those of the split tables that ship.
 
     Args:
-        release: ``NAME.keras``, with its manifest beside it.
+        origin: What the run would start from.
         photos: What validates; of one fold.
         split_sha256: Of the data set that they are from.
 
     Raises:
         TrainingError: If it has; names some of the lesions.
     """
-    manifest = load_manifest(release.with_suffix(".json"))
-    unseen = str(manifest.data.get("validation_fold"))
-    if manifest.data.get("split_sha256") == split_sha256:
-        known = {group_of(p) for p in photos if p.fold != unseen}
+    if origin.split_sha256 == split_sha256:
+        known = {group_of(p) for p in photos if p.fold != origin.unseen_fold}
     else:
-        known = {group_of(p) for p in photos} & _shipped_lesions(manifest, unseen)
+        known = {group_of(p) for p in photos} & _shipped_lesions(origin)
     if known:
         raise TrainingError(
-            f"Expected photos that '{release.name}' has not learnt from to validate this run. It knows {len(known)} of their "
-            f"lesions, {', '.join(sorted(known)[:3])} among them: the figures would be memory. Hold out fold {unseen}, or "
-            "start from ImageNet's weights."
+            f"Expected photos that '{origin.name}' has not learnt from to validate this run. It knows {len(known)} of their "
+            f"lesions, {', '.join(sorted(known)[:3])} among them: the figures would be memory. Hold out fold "
+            f"{origin.unseen_fold}, or start from ImageNet's weights."
         )
 
 
-def _shipped_lesions(manifest: Manifest, unseen: str) -> set[str]:
-    """Return the lesions that a model trained on a split that ships has learnt from; none of a model trained otherwise."""
+def _shipped_lesions(origin: Origin) -> set[str]:
+    """Return the lesions that a network trained on a split that ships has learnt from; none of one trained otherwise."""
     tables = [read_split(path) for path in shipped_splits()]
-    if manifest.data.get("split_sha256") not in hashes_of(tables):
+    if origin.split_sha256 not in hashes_of(tables):
         return set()
     rows = chain.from_iterable(tables)
-    return {group_of(row) for row in rows if row.split == "train" and row.fold != unseen}
+    return {group_of(row) for row in rows if row.split == "train" and row.fold != origin.unseen_fold}
 
 
 def _fits(network: keras.Model, member: keras.Model, name: str) -> bool:

@@ -103,6 +103,9 @@ def test_card_says_how_each_kind_of_release_is_made_again(published):
     small = replace(
         student, name="nasnet_mobile", training={**student.training, "recipe": {**recipe, "pretrained": "none"}}
     )
+    larger = replace(
+        student, training={**student.training, "recipe": {**recipe, "pretrained": "/tmp/runs/student/fold-3"}}
+    )
     of_all_folds = replace(student, metrics={**student.metrics, "cross-validation": student.metrics["test"]})
     both = "--data HAM10000 --data PAD-UFES-20"
 
@@ -113,6 +116,7 @@ def test_card_says_how_each_kind_of_release_is_made_again(published):
     of_small = f"release runs/nasnet_mobile/fold-3 {both} --name nasnet_mobile --version 2 --card docs/model-card-nasnet-mobile"
     assert of_small in render_model_card(small)
     assert "Started from random weights" in render_model_card(small)
+    assert "Started from the run `student/fold-3`" in render_model_card(larger)
     assert "`WEIGHTS` a local file" in render_model_card(alone)
     assert "WEIGHTS" not in render_model_card(student)
 
