@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..domain import ImageType, Metadata
 from ..errors import PhotoError, TableError, WeightsError
 from ..evaluation.agreement import read_predictions
 from ..evaluation.evaluate import PREDICTIONS_FILE
 from ..evaluation.sample_sheet import KINDS, choose_photos, draw_sample_sheet
 from ..imaging.decode import read_photo
+from ..imaging.overlay import blend_heat_map
+from ..imaging.preprocess import preprocess
+from ..model.predictor import Predictor
 from ..tables import find_photos
 from . import models
 from .performance import available_evaluations
 
-__all__ = ["KINDS", "draw_sheet", "find_in_folders", "small_photos"]
+__all__ = ["KINDS", "draw_sheet", "find_in_folders", "heat_photos", "small_photos"]
 N_ON_SHEET = 24
+_HEAT_OPACITY = 0.6
 
 
 def find_in_folders(root: Path, image_ids: Sequence[str]) -> dict[str, Path]:
@@ -59,6 +64,42 @@ def small_photos(root: Path, image_ids: Sequence[str], *, side_px: int = 320) ->
             continue  # evaluate counted it as unreadable and answered nothing
         photo.thumbnail((side_px, side_px))
         photos[image_id] = np.asarray(photo)
+    return photos
+
+
+def heat_photos(
+    root: Path,
+    classes: Mapping[str, str],
+    predictor: Predictor,
+    *,
+    image_type: ImageType,
+    on_progress: Callable[[int, int], object] = lambda done, total: None,
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """Return image_id -> the square that the network saw, under its Grad-CAM; photos that are not there are left out.
+
+    The person's answers are not known here, so the map is of the answer to the photo alone.
+
+    Args:
+        root: Folder; see ``find_in_folders``.
+        classes: image_id -> HAM10000 code whose map is wanted.
+        predictor: That explains.
+        image_type: How all these photos were taken.
+        on_progress: Called with (done, total).
+
+    Raises:
+        TableError: As ``find_in_folders``.
+    """
+    found = find_in_folders(root, list(classes))
+    photos = {}
+    for done, (image_id, path) in enumerate(found.items(), start=1):
+        try:
+            square = preprocess(read_photo(path), predictor.manifest.preprocess)
+        except PhotoError:
+            continue
+        output = predictor.predict(square[np.newaxis], [Metadata(image_type=image_type)], explain=True)[0]
+        if classes[image_id] in output.heat_maps:
+            photos[image_id] = blend_heat_map(square, output.heat_maps[classes[image_id]], opacity=_HEAT_OPACITY)
+        on_progress(done, len(found))
     return photos
 
 

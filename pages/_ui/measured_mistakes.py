@@ -7,17 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
+from dermascan_core.domain import ImageType
 from dermascan_core.errors import DermaScanError
-from dermascan_core.services.labelled_photos import draw_sheet, small_photos
+from dermascan_core.services.labelled_photos import draw_sheet, heat_photos, small_photos
 from dermascan_core.services.performance import load_agreement
-from dermascan_core.triage.wording import Voice, class_name
+from dermascan_core.triage.evidence import HEAT_LIMITS
+from dermascan_core.triage.wording import HEAT_MAP_CAPTION, Voice, class_name
 
 from . import charts, measures
 from .frame import as_plain_text
 from .local import is_local_visit
 from .measured_table import show_chart, show_nothing_yet, show_table
+from .model import get_predictor
 
 _N_IN_GALLERY = 12
 _LISTS = {
@@ -103,14 +108,49 @@ def _show_photos(evaluation: Mapping[str, Any], which: str, voice: Voice) -> Non
         required=True,
         key="gallery",
     )
+    with_heat = st.toggle(
+        "Show where the network looked",
+        key="gallery_heat",
+        help="Grad-CAM of the class shown first, for the photo alone: the person's answers are not in these files. "
+        "Some seconds for all photos.",
+    )
     try:
-        _show_gallery(Path(folder).expanduser(), evaluation[name][:_N_IN_GALLERY], voice)
+        cases = evaluation[name][:_N_IN_GALLERY]
+        _show_gallery(
+            Path(folder).expanduser(), cases, voice, _heat(Path(folder), cases, evaluation, which) if with_heat else {}
+        )
         _offer_sheet(Path(folder).expanduser(), evaluation["model"]["name"], which)
     except DermaScanError as error:
         st.error(as_plain_text(str(error), max_chars=600))
 
 
-def _show_gallery(folder: Path, cases: Sequence[Mapping[str, Any]], voice: Voice) -> None:
+def _heat(
+    folder: Path, cases: Sequence[Mapping[str, Any]], evaluation: Mapping[str, Any], which: str
+) -> Mapping[str, npt.NDArray[np.uint8]]:
+    """Return the gallery's heat maps, made once a visit."""
+    model = evaluation["model"]["name"]
+    asked = (str(folder), model, which, tuple(case["image_id"] for case in cases))
+    kept: tuple[Any, dict[str, npt.NDArray[np.uint8]]] | None = st.session_state.get("gallery_heat_maps")
+    if kept is None or kept[0] != asked:
+        bar = st.progress(0.0, "Asking the model again")
+        maps = heat_photos(
+            folder.expanduser(),
+            {case["image_id"]: case["predicted"] for case in cases},
+            get_predictor(model),
+            image_type=ImageType.CLINICAL if "phone" in which else ImageType.DERMOSCOPIC,
+            on_progress=lambda done, total: bar.progress(done / total, f"Asking the model again: {done} of {total}"),
+        )
+        bar.empty()
+        st.session_state["gallery_heat_maps"] = kept = (asked, maps)
+    return kept[1]
+
+
+def _show_gallery(
+    folder: Path,
+    cases: Sequence[Mapping[str, Any]],
+    voice: Voice,
+    heat: Mapping[str, npt.NDArray[np.uint8]],
+) -> None:
     if not cases:
         st.markdown("None in this test.")
         return
@@ -120,12 +160,16 @@ def _show_gallery(folder: Path, cases: Sequence[Mapping[str, Any]], voice: Voice
         for case in shown:
             with st.container(key=f"thumb-{case['image_id']}", width=220):
                 st.image(photos[case["image_id"]])
+                if case["image_id"] in heat:
+                    st.image(heat[case["image_id"]])
                 was = class_name(case["dx"], voice) if case["dx"] else "unknown"
                 st.caption(
                     f"Was **{was}**. Shown first: {class_name(case['predicted'], voice)}, "
                     f"{100 * case['p_predicted']:.0f} %. Cancer or pre-cancer: {100 * case['p_malignant']:.0f} %. "
                     f"{as_plain_text(case['image_id'])}"
                 )
+    if heat:
+        st.caption(f"Warm colours: {HEAT_MAP_CAPTION} {HEAT_LIMITS}")
 
 
 def _offer_sheet(folder: Path, name: str, which: str) -> None:

@@ -144,6 +144,36 @@ def test_sheet_of_sample_answers_is_drawn_at_the_button_for_the_person_at_the_ma
 
 
 @pytest.mark.usefixtures("with_files")
+def test_mistakes_show_where_the_network_looked_once_asked(
+    open_page: OpenPage,
+    fake_model: FakePredictor,
+    metrics: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pages._ui.measured_mistakes.is_local_visit", lambda: True)
+    names = [case["image_id"] for case in metrics["confident_mistakes"][:12]]
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in names[1:]:
+        (photos / f"{name}.jpg").write_bytes(photo_bytes(fake_photo()))
+    page = open_page("performance")
+    page.segmented_control(key="view").set_value("mistakes").run()
+    page.text_input(key="photo_folder").set_value(str(photos)).run()
+    n_before = len(page.get("image"))
+
+    page.toggle(key="gallery_heat").set_value(True).run()
+    n_asked = fake_model.n_calls
+    page.run()
+
+    assert not page.exception
+    assert [error.value for error in page.error] == []
+    assert len(page.get("image")) == n_before + len(names) - 1
+    assert "Where the network looked, for this class. Not where disease is." in seen(page)
+    assert fake_model.n_calls == n_asked  # kept, not made again
+
+
+@pytest.mark.usefixtures("with_files")
 def test_sheet_is_not_offered_to_a_visitor_of_a_server(open_page: OpenPage) -> None:
     page = open_page("performance")
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dermascan_core.domain import ImageType
 from dermascan_core.errors import DatasetError, TableError, WeightsError
 from dermascan_core.evaluation.results import predictions_csv
-from dermascan_core.services.labelled_photos import draw_sheet, find_in_folders, small_photos
+from dermascan_core.services.labelled_photos import draw_sheet, find_in_folders, heat_photos, small_photos
 from tests.evaluation.results_by_hand import result
-from tests.fakes import CODES, fake_photo, photo_bytes
+from tests.fakes import CODES, FakePredictor, fake_photo, photo_bytes
 
 
 def test_photos_are_found_in_a_data_set_below_the_folder_and_made_small(tmp_path):
@@ -18,6 +19,26 @@ def test_photos_are_found_in_a_data_set_below_the_folder_and_made_small(tmp_path
 
     assert set(find_in_folders(tmp_path, ["a", "b"])) == {"a"}
     assert small_photos(tmp_path, ["a", "b"], side_px=100)["a"].shape == (75, 100, 3)
+
+
+def test_heat_of_the_class_asked_lies_over_the_square_that_the_network_saw(tmp_path):
+    photo = np.full((150, 200, 3), 90, np.uint8)
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(photo_bytes(photo, "PNG"))
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    told = []
+
+    maps = heat_photos(
+        tmp_path, {"a": "mel", "b": "nv", "broken": "nv", "gone": "nv"}, FakePredictor(),
+        image_type=ImageType.DERMOSCOPIC, on_progress=lambda done, total: told.append((done, total)),
+    )  # fmt: skip
+
+    assert set(maps) == {"a", "b"}
+    side = FakePredictor().manifest.preprocess.input_px
+    assert maps["a"].shape == (side, side, 3)
+    assert (maps["a"][side // 2, side // 2] != 90).any()  # the fake's map is warm in the middle alone
+    assert (maps["a"][2, 2] == 90).all()
+    assert told[-1][1] == 3
 
 
 RED, BLUE = (250, 0, 0), (0, 0, 250)
