@@ -1,4 +1,4 @@
-"""Commands that compare recipes: lr-find, ablate, experiments."""
+"""Commands that compare recipes: lr-find, ablate, frozen-unit, experiments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from ..errors import TrainingError
 from .common import app, count, example, stages
+from .quiet_start import hide_start_up_lines
 from .training import log_to_terminal, read_recipe
 
 DataOption = Annotated[
@@ -69,6 +70,47 @@ def ablate(
     if outcome.failed:
         reasons = " ".join(f"{name}: {reason}" for name, reason in outcome.failed.items())
         raise TrainingError(f"{count(len(outcome.failed), 'row')} failed. {reasons}")
+
+
+@app.command(epilog=example("frozen-unit --data ham10000 --out runs/unit --pretrained imagenet --test"))
+def frozen_unit(
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder: network, course and result.json.")],
+    backbone: Annotated[str, typer.Option("--backbone", metavar="NAME", help="The frozen network.")] = "inception_v3",
+    pretrained: Annotated[
+        str, typer.Option("--pretrained", metavar="FILE", help="Its weights; default: Keras downloads ImageNet's.")
+    ] = "imagenet",
+    input_px: Annotated[int, typer.Option("--input-px", min=75, max=600, help="Side of its square.")] = 224,
+    fold: Annotated[int, typer.Option("--fold", metavar="K", help="The fold that chooses the epoch.")] = 0,
+    with_test: Annotated[
+        bool, typer.Option("--test", help="Measure the test split too: for the last look at a finished network.")
+    ] = False,
+) -> None:
+    """Train one sigmoid unit on a frozen network: melanoma against nevus and keratosis, as system 003 of the ledger did."""
+    hide_start_up_lines()
+    from ..model.backbones import BACKBONES
+    from ..training.frozen_unit import UnitRecipe, train_unit
+
+    if backbone not in BACKBONES:
+        raise typer.BadParameter(
+            f"Expected one of {', '.join(BACKBONES)}. Received '{backbone}'.", param_hint="--backbone"
+        )
+    recipe = UnitRecipe(backbone, pretrained, input_px)
+    with stages() as show:
+        result = train_unit(recipe, data=data, out=out, fold=fold, with_test=with_test, on_progress=show)
+    typer.echo(
+        f"{result['n_trained_parameters']:,} of {result['n_parameters']:,} parameters trained on "
+        f"{result['n_train']:,} photos; best epoch {result['best_epoch']} of {result['epochs_run']}."
+    )
+    for part in ("validation", "test"):
+        if result[part]:
+            values = {
+                name.removeprefix("melanoma_vs_nv_bkl_"): v["value"] for name, v in result[part]["values"].items()
+            }
+            typer.echo(
+                f"{part}: " + ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items())
+            )
+    typer.echo(f"Written to {out}.")
 
 
 @app.command(epilog=example("experiments runs/ablation --markdown docs/ablations.md"))

@@ -33,6 +33,7 @@ MEASURES = {
     "two_class_specificity": "two classes of its own: specificity",
     "ece": "calibration error",
 }
+UNIT_WORDS = " What is built here as 003 was answers the\nsame question about the same photos as our other columns: these may be compared."
 _CLASS_MEASURES = ("precision", "sensitivity", "specificity", "f1")
 _WHICH = {"test": "test split", "cross-validation": "folds, held out"}
 
@@ -44,17 +45,22 @@ def load_published() -> dict[str, Any]:
     return published
 
 
-def build_comparison(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def build_comparison(
+    evaluations: Sequence[Mapping[str, Any]], *, units: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """Set measured figures beside published ones.
 
     Args:
         evaluations: One entry an evaluation: ``which`` (test, cross-validation) and ``metrics`` (contents of ``metrics.json``).
+        units: Results of ``training.frozen_unit``: how 003 was built, on our photos.
 
     Returns:
         ``measures`` (key -> words, those that some column has), ``ours`` (model, version, which, n, n_lesions,
-        n_malignant, prevalence, values: key -> estimate), ``systems``, ``readers`` and ``benchmarks`` as published.
+        n_malignant, prevalence, prevalence_of, network, values: key -> estimate), ``systems``, ``readers`` and
+        ``benchmarks`` as published.
     """
     ours = [_ours(one["which"], one["metrics"]) for one in evaluations]
+    ours += [_unit(unit) for unit in units if unit["test"]]
     published = load_published()
     used = {key for column in (*ours, *published["systems"]) for key in column["values"]}
     return {"measures": {key: words for key, words in MEASURES.items() if key in used}, "ours": ours, **published}
@@ -77,8 +83,38 @@ def _ours(which: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
         "n_lesions": metrics["data"]["n_lesions"],
         "n_malignant": metrics["data"]["n_malignant"],
         "prevalence": metrics["malignant"]["prevalence"],
+        "prevalence_of": "cancer or pre-cancer",
+        "network": f"sha256 `{metrics['model']['sha256'][:12]}`",
         "values": values,
     }
+
+
+def _unit(result: Mapping[str, Any]) -> dict[str, Any]:
+    measured = result["test"]
+    return {
+        "model": f"003 built here, frozen {result['recipe']['backbone']}",
+        "version": "",
+        "sha256": result["sha256"],
+        "which": "test",
+        "n": measured["n"],
+        "n_lesions": measured["n_lesions"],
+        "n_malignant": measured["n_positive"],
+        "prevalence": measured["n_positive"] / measured["n"],
+        "prevalence_of": "melanoma (nevus and keratosis besides, nothing else)",
+        "network": f"one sigmoid unit, {result['n_trained_parameters']:,} of {result['n_parameters']:,} parameters trained; "
+        f"not shipped, sha256 `{result['sha256'][:12]}`",
+        "values": dict(measured["values"]),
+    }
+
+
+def title_of(one: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """Return the heading of one of ``ours``.
+
+    Args:
+        one: From ``build_comparison``.
+        words: Evaluation -> its name in words.
+    """
+    return f"{one['model']} {one['version']}".strip() + f", {words.get(one['which'], one['which'])}"
 
 
 def render_comparison(comparison: Mapping[str, Any]) -> str:
@@ -88,7 +124,7 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
         comparison: From ``build_comparison``.
     """
     ours, systems = comparison["ours"], comparison["systems"]
-    columns = [f"{one['model']} {one['version']}, {_WHICH.get(one['which'], one['which'])}" for one in ours]
+    columns = [title_of(one, _WHICH) for one in ours]
     heads = ["", *columns, *(f"{s['id']} {s['name']}" for s in systems)]
     rows = [
         [words, *(_estimate(one["values"].get(key)) for one in ours), *(_figure(s["values"].get(key)) for s in systems)]
@@ -117,7 +153,7 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
             ],
         ),
         "Only 001 answers the same question on the same kind of split. A figure of another row that is higher than ours, or\n"
-        "lower, says nothing about which network is better.",
+        "lower, says nothing about which network is better." + UNIT_WORDS * any("003" in one["model"] for one in ours),
         "## People, for context",
         "Readers judged photos, not patients. A doctor in a clinic also looks around, feels and asks: no figure here is a\n"
         "reason to do without one.",
@@ -135,13 +171,12 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def _our_origin(one: Mapping[str, Any]) -> list[str]:
-    prevalence = "-" if one["prevalence"] is None else f"{one['prevalence']:.0%} cancer or pre-cancer"
     return [
-        f"{one['model']} {one['version']}, {_WHICH.get(one['which'], one['which'])}",
-        f"sha256 `{one['sha256'][:12]}`",
+        title_of(one, _WHICH),
+        one["network"],
         f"HAM10000 at 200x150 px, {one['n']:,} photos of {one['n_lesions']:,} lesions",
         "by lesion",
-        prevalence,
+        "-" if one["prevalence"] is None else f"{one['prevalence']:.0%} {one['prevalence_of']}",
         "-",
         "Each photo answered by a network that never saw its lesion.",
     ]

@@ -15,6 +15,7 @@ from ..errors import WeightsError
 from ..evaluation.agreement import compare_predictions, read_predictions
 from ..evaluation.class_draws import draws_per_class
 from ..evaluation.comparison import build_comparison
+from ..evaluation.comparison import title_of as title_of
 from ..evaluation.evaluate import METRICS_FILE, PREDICTIONS_FILE
 from ..evaluation.refusals import REFUSALS_FILE
 from ..evaluation.refusals import SCHEMA as REFUSALS_SCHEMA
@@ -32,6 +33,7 @@ from ..taxonomy import ham_code
 from . import models
 
 _logger = logging.getLogger(__name__)
+_UNITS = "frozen_unit"  # folder of what the command frozen-unit measured
 _FIRST = ("test", "test-no-metadata", "cross-validation", "cross-validation-no-metadata")
 # Share of pictures without a lesion that a model refuses, below which no page lets it answer (docs/decisions/0054).
 LEAST_REFUSED = 0.95
@@ -160,14 +162,14 @@ def _repeatability_limit(name: str, sha256: str, weights_dir: Path) -> int:
 def load_comparison(*, weights_dir: Path | None = None) -> dict[str, Any]:
     """Return the shipped models beside the published systems and human readers, as plain data.
 
-    The measured columns are each model's ``test`` and, where it ships, ``cross-validation``; see
-    ``evaluation.comparison.build_comparison`` for the keys.
+    The measured columns are each model's ``test`` and, where it ships, ``cross-validation``, and the results of
+    ``frozen-unit`` that lie in ``frozen_unit/``; see ``evaluation.comparison.build_comparison`` for the keys.
 
     Args:
         weights_dir: Folder of the weights; None for the one that ships.
 
     Raises:
-        WeightsError: If a manifest or an evaluation cannot be read.
+        WeightsError: If a manifest, an evaluation or a unit's result cannot be read.
     """
     return build_comparison(
         [
@@ -175,8 +177,19 @@ def load_comparison(*, weights_dir: Path | None = None) -> dict[str, Any]:
             for manifest in models.list_models(weights_dir)
             for which in ("test", "cross-validation")
             if which in available_evaluations(manifest.name, weights_dir=weights_dir)
-        ]
+        ],
+        units=[_read_unit(path) for path in sorted(((weights_dir or models.WEIGHTS_DIR) / _UNITS).glob("*.json"))],
     )
+
+
+def _read_unit(path: Path) -> dict[str, Any]:
+    try:
+        unit: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"'{path.name}' of {_UNITS} cannot be read: {error}. Restore it from the release."
+        ) from error
+    return unit
 
 
 def load_agreement(which: str = "test", *, weights_dir: Path | None = None) -> dict[str, Any] | None:

@@ -161,7 +161,7 @@ def _show_gallery(
             with st.container(key=f"thumb-{case['image_id']}", width=220):
                 st.image(photos[case["image_id"]])
                 if case["image_id"] in heat:
-                    st.image(heat[case["image_id"]])
+                    st.image(heat[case["image_id"]], width="stretch")
                 was = class_name(case["dx"], voice) if case["dx"] else "unknown"
                 st.caption(
                     f"Was **{was}**. Shown first: {class_name(case['predicted'], voice)}, "

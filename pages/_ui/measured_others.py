@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dermascan_core.services.performance import load_comparison
+from dermascan_core.services.performance import load_comparison, title_of
 
 from . import measures
 from .frame import as_plain_text
@@ -39,7 +39,7 @@ def show_others() -> None:
 
 
 def _column(one: Mapping[str, Any]) -> str:
-    return f"{one['model']} {one['version']}, {_WHICH.get(one['which'], one['which'])}"
+    return title_of(one, _WHICH)
 
 
 def _system(one: Mapping[str, Any]) -> str:

@@ -64,3 +64,22 @@ def test_file_of_an_earlier_version_still_fills_its_column(key):
 
     assert ours["values"]["melanoma_auc"] == auc
     assert "melanoma_vs_nv_bkl_auc" in ours["values"]
+
+
+def test_system_built_again_on_our_photos_has_a_column_of_its_own():
+    auc = {"value": 0.9, "low": 0.85, "high": 0.94}
+    unit = {
+        "recipe": {"backbone": "inception_v3"}, "sha256": "ab" * 32, "n_parameters": 21_804_833,
+        "n_trained_parameters": 2_049,
+        "test": {"n": 50, "n_positive": 10, "n_lesions": 40, "values": {"melanoma_vs_nv_bkl_auc": auc}},
+    }  # fmt: skip
+
+    comparison = build_comparison([], units=[unit, unit | {"test": None}])
+    page = render_comparison(comparison)
+
+    (ours,) = comparison["ours"]
+    assert ours["values"]["melanoma_vs_nv_bkl_auc"] == auc
+    assert "003 built here, frozen inception_v3, test split" in page
+    assert "2,049 of 21,804,833 parameters trained" in page
+    assert "50 photos of 40 lesions | by lesion | 20% melanoma" in page
+    assert "0.900 (0.850 to 0.940)" in page

@@ -20,6 +20,13 @@ def test_the_whole_backbone_trains_unless_a_recipe_says_otherwise():
     assert override(PRESETS["mobilenet_v2"], ["open_share=1"]) == PRESETS["mobilenet_v2"]
 
 
+def test_resnet50_is_trained_as_the_ledger_says():
+    recipe = PRESETS["resnet50"]
+
+    assert (recipe.backbone, recipe.optimizer, recipe.schedule) == ("resnet50", "adam", "constant")
+    assert (recipe.learning_rate, recipe.batch_size, recipe.epochs) == (1e-3, 32, 50)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
