@@ -24,12 +24,33 @@ def cover_places(square: npt.NDArray[np.uint8], *, n_cells: int = N_CELLS) -> np
         Array (n_cells ** 2, side, side, 3), uint8.
     """
     edges = np.linspace(0, square.shape[0], n_cells + 1).round().astype(int)
-    rim = np.concatenate([square[0], square[-1], square[:, 0], square[:, -1]])
+    colour = _colour_of_rim(square)
     covered = np.repeat(square[np.newaxis], n_cells**2, axis=0)
     for place in range(n_cells**2):
         row, column = divmod(place, n_cells)
-        covered[place, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = rim.mean(axis=0).round()
+        covered[place, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = colour
     return covered
+
+
+def cover_round(square: npt.NDArray[np.uint8], *, across: float, down: float, width: float) -> npt.NDArray[np.uint8]:
+    """Return the square with one round place covered, as ``cover_places`` covers its cells.
+
+    Args:
+        square: Array (side, side, 3), uint8.
+        across, down: Of the place's middle, as shares of the side from the left and from the top.
+        width: Of the place, as a share of the side; 0 covers nothing.
+    """
+    side = square.shape[0]
+    rows, columns = np.ogrid[:side, :side]
+    distance = (columns + 0.5 - across * side) ** 2 + (rows + 0.5 - down * side) ** 2
+    covered = square.copy()
+    covered[distance < (width * side / 2) ** 2] = _colour_of_rim(square)
+    return covered
+
+
+def _colour_of_rim(square: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
+    rim = np.concatenate([square[0], square[-1], square[:, 0], square[:, -1]])
+    return np.asarray(rim.mean(axis=0).round())
 
 
 def occlusion_map(

@@ -1,4 +1,4 @@
-"""Explanations that take seconds, made when a person asks for them: Guided Grad-CAM and the occlusion check."""
+"""Explanations made when a person asks: Guided Grad-CAM, the occlusion check, and the answer with a place covered."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from ..domain import Screening
+from ..domain import Prediction, Screening
 from ..evaluation.repeatability import with_few_views
-from ..model.occlusion import occlusion_map
+from ..model.occlusion import cover_round, occlusion_map
 from ..model.predictor import EnginePredictor, Predictor
 from ..taxonomy import HAM_CODES
 from . import keras_worker
@@ -70,3 +70,40 @@ def explain_further(screening: Screening, index: int, code: str, *, predictor: P
             gradients=partial(keras_worker.guided_gradients, predictor.manifest),
         )
     return Explanation(code, guided, occlusion, answers[0])
+
+
+@dataclass(frozen=True, slots=True)
+class CoveredAnswer:
+    """What the model says of a square with a place covered.
+
+    Attributes:
+        square: With the place covered, (side, side, 3), uint8.
+        before, after: The answers to one view, uncovered and covered.
+    """
+
+    square: npt.NDArray[np.uint8]
+    before: Prediction
+    after: Prediction
+
+
+def answer_covered(
+    screening: Screening, index: int, *, across: float, down: float, width: float, predictor: Predictor
+) -> CoveredAnswer:
+    """Ask the model again about one photo of a lesion, a round place of its square covered; the screening stays as it is.
+
+    Args:
+        screening: Of the lesion.
+        index: Of the photo.
+        across, down, width: See ``model.occlusion.cover_round``.
+        predictor: The model that answered.
+
+    Raises:
+        ValueError: If the photo has no square.
+    """
+    square = screening.photos[index].square
+    if square is None:
+        raise ValueError("Expected a photo with its square. Received one without.")
+    covered = cover_round(square, across=across, down=down, width=width)
+    told = told_metadata(screening.metadata, screening.answers, screening.image_type)
+    before, after = with_few_views(predictor, 1).predict(np.stack([square, covered]), [told, told])
+    return CoveredAnswer(covered, before.prediction, after.prediction)

@@ -1,4 +1,4 @@
-"""Two more looks at an answer, made when a person asks: the pixels that speak for a class, and what covering places does."""
+"""More looks at an answer, made when a person asks: the pixels that speak for a class, and what covering places does."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import streamlit as st
 
 from dermascan_core.domain import Screening
 from dermascan_core.imaging.overlay import blend_heat_map
-from dermascan_core.services.explanations import Explanation, explain_further
+from dermascan_core.services.explanations import Explanation, answer_covered, explain_further
+from dermascan_core.taxonomy import HAM_CODES
 from dermascan_core.triage.wording import Voice, class_name
 
+from .frame import failures_told
 from .model import get_predictor
 
 _NO_GUIDED = "Guided Grad-CAM needs a backward pass that this engine, or this network, does not offer. It is left out."
@@ -28,6 +30,7 @@ def show_further(screening: Screening, index: int, code: str, *, voice: Voice) -
             found = explain_further(screening, index, code, predictor=get_predictor(screening.model))
         st.session_state[key] = kept = (screening.screened_at, found)
     _show(screening, index, kept[1], voice)
+    _let_cover(screening, index, code, voice)
 
 
 def _show(screening: Screening, index: int, found: Explanation, voice: Voice) -> None:
@@ -62,3 +65,48 @@ def _show(screening: Screening, index: int, found: Explanation, voice: Voice) ->
         )
         + " Where the maps do not agree, none of them should be relied on."
     )
+
+
+@st.fragment
+@failures_told("covered answer")
+def _let_cover(screening: Screening, index: int, code: str, voice: Voice) -> None:
+    """Let a person cover a place, and show what the model says of the rest: the map, put to the test by hand."""
+    with st.expander("Cover a place yourself", icon=":material/ink_eraser:"):
+        st.markdown(
+            "Move the cover over what you think matters. Where the answer moves, the network used that place; where it stays, "
+            "it did not need it. **The result above does not change**: the model was not tested on covered photos."
+        )
+        key = f"cover_{index}_{code}"
+        across, down, width = (
+            st.slider(words, 0, 100, start, step=5, format="%d %%", key=f"{key}_{name}")
+            for name, words, start in (
+                ("across", "From the left", 50),
+                ("down", "From the top", 50),
+                ("width", "Width of the cover", 30),
+            )
+        )
+        found = answer_covered(
+            screening,
+            index,
+            across=across / 100,
+            down=down / 100,
+            width=width / 100,
+            predictor=get_predictor(screening.model),
+        )
+        picture, numbers = st.columns(2)
+        with picture:
+            st.image(found.square, caption="This is what the model is asked about.", width="stretch")
+        with numbers:
+            answers, place = (found.before, found.after), HAM_CODES.index(code)
+            rows = {
+                class_name(code, voice): [one.ham_probabilities[place] for one in answers],
+                "Cancer or pre-cancer": [one.p_malignant for one in answers],
+            }
+            st.table(
+                [
+                    {"share of": title, "uncovered": f"{100 * before:.0f} %", "covered": f"{100 * after:.0f} %"}
+                    for title, (before, after) in rows.items()
+                ],
+                hide_index=True,
+            )
+            st.caption("With one view of the photo; the result above averages more.")

@@ -43,6 +43,24 @@ def test_map_is_checked_in_two_other_ways_when_asked(open_page: OpenPage) -> Non
     assert "Where the maps do not agree, none of them should be relied on." in text
 
 
+def test_cover_moved_by_hand_moves_its_answer_and_not_the_result(open_page: OpenPage) -> None:
+    page = screened(open_page, jpeg((60, 35, 28)))
+    page.button(key="further_0_mel_button").click().run()
+    headers = [header.value for header in page.header]
+
+    over_the_spot = page.table[-1].value
+    page.slider(key="cover_0_mel_across").set_value(0).run()
+    page.slider(key="cover_0_mel_down").set_value(0).run()
+    in_the_corner = page.table[-1].value
+
+    assert not page.exception
+    assert list(over_the_spot["share of"]) == ["Melanoma (a skin cancer)", "Cancer or pre-cancer"]
+    assert (over_the_spot["covered"] != over_the_spot["uncovered"]).all()
+    assert (in_the_corner["covered"] == in_the_corner["uncovered"]).all()  # nothing that matters is covered there
+    assert [header.value for header in page.header] == headers
+    assert "The result above does not change" in seen(page)
+
+
 def test_performance_shows_steadiness_and_its_limit(open_page: OpenPage, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     metered = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dermascan_core.domain import Answers, ImageType, Metadata
-from dermascan_core.services.explanations import explain_further
+from dermascan_core.services.explanations import answer_covered, explain_further
 from dermascan_core.services.screening import screen_lesion
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
 
@@ -42,3 +42,17 @@ def test_photo_without_heat_maps_cannot_be_explained():
 
     with pytest.raises(ValueError, match="Expected a photo with a heat map of 'mel'"):
         explain_further(_screened(predictor), 0, "mel", predictor=predictor)
+
+
+def test_covering_the_spot_by_hand_takes_melanoma_away_and_leaves_the_screening_alone():
+    predictor = FakePredictor()
+    screening = _screened(predictor)
+    before = screening.photos[0].prediction
+
+    found = answer_covered(screening, 0, across=0.5, down=0.5, width=0.8, predictor=predictor)
+    beside = answer_covered(screening, 0, across=0.05, down=0.05, width=0.1, predictor=predictor)
+
+    assert found.before.p_malignant > 0.2
+    assert found.after.p_malignant < found.before.p_malignant - 0.1
+    assert beside.after.p_malignant == pytest.approx(beside.before.p_malignant)
+    assert screening.photos[0].prediction is before
