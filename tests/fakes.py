@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,7 +17,7 @@ from PIL import Image
 
 from dermascan_core.domain import Metadata
 from dermascan_core.imaging.preprocess import PreprocessConfig
-from dermascan_core.model.manifest import CLINICAL_FIELDS, Manifest
+from dermascan_core.model.manifest import CLINICAL_FIELDS, DECISION_FIELDS, Manifest, file_sha256, save_manifest
 from dermascan_core.model.predictor import PhotoOutput, prediction_from_views
 from dermascan_core.taxonomy import HAM_CODES
 
@@ -42,6 +46,18 @@ def fake_manifest(**changes: Any) -> Manifest:
         "sha256": "0" * 64,
     }
     return Manifest(**(values | changes))
+
+
+def write_fake_weights(folder: Path, **changes: Any) -> Manifest:
+    """Write a fake model's two files, sealed as real ones are; the weights hold no network."""
+    manifest = fake_manifest(**changes)
+    weights = folder / f"{manifest.name}.keras"
+    values = manifest.to_dict()
+    with zipfile.ZipFile(weights, "w") as archive:
+        archive.writestr("dermascan.json", json.dumps({name: values[name] for name in DECISION_FIELDS}))
+    manifest = replace(manifest, sha256=changes.get("sha256", file_sha256(weights)))
+    save_manifest(manifest, folder / f"{manifest.name}.json")
+    return manifest
 
 
 def phone_manifest(*, n_photos: int = 400, n_melanomas: int = 12, low: float | None = 0.86, **changes: Any) -> Manifest:

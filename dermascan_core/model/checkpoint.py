@@ -82,10 +82,12 @@ def _narrow(weights_h5: bytes) -> bytes:
 
 
 def check_weights_file(manifest: Manifest, path: Path) -> None:
-    """Raise unless the file is the one that the manifest names.
+    """Raise unless the file is the one that the manifest names, and the manifest decides as the file was sealed.
+
+    Whatever engine answers, it decides by the manifest: a threshold that was changed there must stop every one of them.
 
     Raises:
-        WeightsError: If it is missing or its SHA-256 differs; names both hashes.
+        WeightsError: If it is missing, its SHA-256 differs (names both hashes), or a decision field does (names both values).
     """
     if not path.is_file():
         raise WeightsError(f"Expected the weights '{path.name}' beside their manifest. They are missing. Restore them.")
@@ -95,6 +97,7 @@ def check_weights_file(manifest: Manifest, path: Path) -> None:
             f"The weights '{path.name}' differ from their manifest: expected sha256 {manifest.sha256}, "
             f"found {found}. Restore both from the same release."
         )
+    _refuse_differences(path, _decisions(manifest), _read_decisions(path))
 
 
 def load_weights(manifest: Manifest, path: Path) -> keras.Model:
@@ -119,19 +122,22 @@ def load_weights(manifest: Manifest, path: Path) -> keras.Model:
         "metadata columns": metadata_shape[-1],
         "classes": model.outputs[0].shape[-1],
     }
-    found |= _read_decisions(path)
     expected = {
         "input_px": manifest.preprocess.input_px,
         "metadata columns": MetadataEncoder(manifest.metadata_fields).width,
         "classes": len(manifest.codes),
-    } | _decisions(manifest)
+    }
+    _refuse_differences(path, expected, found)
+    return model
+
+
+def _refuse_differences(path: Path, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     differing = [first_difference(expected[name], found.get(name), name) for name in expected]
     if told := [f"{place}: manifest {ours}, weights {theirs}" for place, ours, theirs in filter(None, differing)]:
         raise WeightsError(
             f"The weights '{path.name}' disagree with their manifest ({'; '.join(told)}). "
             "Restore both from the same release."
         )
-    return model
 
 
 def first_difference(expected: Any, found: Any, place: str) -> tuple[str, str, str] | None:
@@ -171,8 +177,11 @@ def _decisions(manifest: Manifest) -> dict[str, Any]:
 
 
 def _read_decisions(path: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(path) as archive:
-        if _DECISIONS_FILE not in archive.namelist():
-            return {}
-        decisions: dict[str, Any] = json.loads(archive.read(_DECISIONS_FILE))
-        return decisions
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _DECISIONS_FILE not in archive.namelist():
+                return {}
+            decisions: dict[str, Any] = json.loads(archive.read(_DECISIONS_FILE))
+            return decisions
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise WeightsError(f"The weights '{path.name}' cannot be loaded: {error}. Restore them.") from error

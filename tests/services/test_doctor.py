@@ -1,14 +1,13 @@
-import hashlib
 import re
 from pathlib import Path
 
 import numpy as np
 
 from dermascan_core.errors import WeightsError
-from dermascan_core.model.manifest import save_manifest
+from dermascan_core.model.manifest import file_sha256
 from dermascan_core.services import doctor
 from dermascan_core.storage.places import read_places
-from tests.fakes import FakePredictor, fake_manifest
+from tests.fakes import FakePredictor, write_fake_weights
 from tests.services.test_similar_cases import write_index
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,8 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def _write_weights(folder, *, sha256=None):
     folder.mkdir(exist_ok=True)
-    (folder / "fake.keras").write_bytes(b"weights")
-    save_manifest(fake_manifest(sha256=sha256 or hashlib.sha256(b"weights").hexdigest()), folder / "fake.json")
+    write_fake_weights(folder, **({"sha256": sha256} if sha256 else {}))
     return folder
 
 
@@ -74,7 +72,7 @@ def test_pins_of_this_project_are_understood():
 def test_altered_weights_are_named_with_both_hashes(tmp_path):
     (check,) = doctor.check_weights(_write_weights(tmp_path, sha256="0" * 64))
 
-    found = hashlib.sha256(b"weights").hexdigest()
+    found = file_sha256(tmp_path / "fake.keras")
     assert not check.is_well
     assert check.found == (
         f"The weights 'fake.keras' differ from their manifest: expected sha256 {'0' * 64}, found {found}. "
@@ -100,7 +98,7 @@ def test_evaluation_of_these_weights_is_well(tmp_path):
     _write_weights(tmp_path)
     path = tmp_path / "fake.evaluation" / "test" / "metrics.json"
     path.parent.mkdir(parents=True)
-    sha256 = hashlib.sha256(b"weights").hexdigest()
+    sha256 = file_sha256(path.parents[2] / "fake.keras")
     path.write_text(f'{{"schema": 1, "model": {{"sha256": "{sha256}"}}, "data": {{"n_predicted": 12}}}}')
 
     _, evaluation = doctor.check_weights(tmp_path)
@@ -158,7 +156,7 @@ class _Broken(FakePredictor):
 
 def test_index_of_similar_photos_is_checked_against_the_weights(tmp_path):
     folder = _write_weights(tmp_path / "weights")
-    write_index(folder, sha256=hashlib.sha256(b"weights").hexdigest())
+    write_index(folder, sha256=file_sha256(folder / "fake.keras"))
 
     well = doctor.check_weights(folder)[-1]
     write_index(folder, sha256="f" * 64)

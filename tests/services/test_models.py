@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from dermascan_core.errors import EngineError, WeightsError
-from dermascan_core.model.manifest import file_sha256, save_manifest
-from dermascan_core.services.models import list_models, load_model_manifest, load_predictor
-from tests.fakes import fake_manifest
+from dermascan_core.model.manifest import save_manifest
+from dermascan_core.services.models import WEIGHTS_DIR, list_models, load_model_manifest, load_predictor
+from tests.fakes import fake_manifest, write_fake_weights
 
 
 @pytest.fixture
@@ -33,8 +35,7 @@ def test_unknown_model_names_those_that_ship(folder, name):
 
 
 def test_unknown_engine_names_those_that_exist(tmp_path):
-    (tmp_path / "a.keras").write_bytes(b"weights")
-    save_manifest(fake_manifest(name="a", sha256=file_sha256(tmp_path / "a.keras")), tmp_path / "a.json")
+    write_fake_weights(tmp_path, name="a")
 
     with pytest.raises(EngineError) as error:
         load_predictor("a", "abacus", weights_dir=tmp_path)
@@ -43,6 +44,20 @@ def test_unknown_engine_names_those_that_exist(tmp_path):
         "Expected one of the engines of 'a': keras. Received 'abacus'. "
         "Make one with: python -m dermascan_core export --help"
     )
+
+
+@pytest.mark.parametrize("engine", ["auto", "litert", "keras"])
+def test_threshold_changed_in_the_manifest_alone_stops_every_engine(tmp_path, engine):
+    """The exported network knows no threshold, so a manifest that raises it would calm people unseen."""
+    for path in WEIGHTS_DIR.glob("dermascan.*"):
+        if path.is_file():
+            (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "dermascan.json").unlink()
+    manifest = load_model_manifest("dermascan")
+    save_manifest(replace(manifest, threshold=0.9), tmp_path / "dermascan.json")
+
+    with pytest.raises(WeightsError, match=r"disagree with their manifest \(threshold: manifest 0\.9, weights 0\.0469"):
+        load_predictor("dermascan", engine, weights_dir=tmp_path)
 
 
 def test_missing_weights_file_is_said(folder):
