@@ -58,11 +58,15 @@ def killed_again_and_again(folder: Path, *, n_kills: int, names: list[str], seed
     batch_id = added(records, names)
     n_lesions, chance = len({name.rpartition("_")[0] for name in names}), random.Random(seed)
     n_killed = n_amid = 0
+    longest_s, left = 2.5, len(names)
     while find_batch(records, batch_id).state is not BatchState.DONE:
         n_killed += 1
         assert n_killed < 20 * n_kills, "it does not come to an end"
-        run_and_kill(folder, after_s=chance.uniform(0.2, 2.5) if n_killed <= n_kills else 8.0)
-        n_amid += 0 < check_whole(records, batch_id, n_lesions) < len(names)
+        run_and_kill(folder, after_s=chance.uniform(0.1, longest_s) if n_killed <= n_kills else 8.0)
+        before, left = left, check_whole(records, batch_id, n_lesions)
+        n_amid += 0 < left < len(names)
+        if before - left > len(names) / n_kills:  # a quick machine would be done before it was killed often enough
+            longest_s = max(0.3, longest_s * 0.8)
     print(f"killed {n_killed} times, {n_amid} of them in mid-list")
     assert n_amid >= n_kills // 2
     assert check_whole(records, batch_id, n_lesions) == 0
