@@ -134,7 +134,7 @@ def _operating_point(manifest: Manifest) -> str:
 def _calm_rule(manifest: Manifest) -> str:
     if manifest.calm_threshold is None:
         return ", the same line"
-    return ", which 99 % of the malignant photos and 99 % of the melanomas there reached"
+    return ", which 99.5 % of the malignant photos and 99 % of the melanomas there reached"
 
 
 def _figures(name: str, metrics: Mapping[str, Any]) -> str:

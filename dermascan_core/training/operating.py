@@ -21,7 +21,7 @@ from .data import targets
 
 Array = npt.NDArray[np.floating]
 SENSITIVITY_GOAL = 0.95
-CALM_SENSITIVITY = 0.99
+CALM_SENSITIVITY, CALM_MELANOMA_SENSITIVITY = 0.995, 0.99
 _NEVER = 2.0  # no probability reaches it: a class that these photos do not have is in no set
 _NO_SETS: dict[str, Mapping[str, float]] = {level: dict.fromkeys(HAM_CODES, 0.0) for level in ("90", "95")}
 
@@ -136,7 +136,7 @@ def choose_threshold(
     is_melanoma = np.array([p.dx == "mel" for p in photos])
     if not is_melanoma.any():
         raise DatasetError(f"Expected melanoma photos in {where}, to choose a threshold. There are none.")
-    threshold = _stricter(p_malignant, is_malignant, is_melanoma, goal=SENSITIVITY_GOAL)
+    threshold = _stricter(p_malignant, is_malignant, is_melanoma, goals=(SENSITIVITY_GOAL, SENSITIVITY_GOAL))
     is_above = p_malignant >= threshold
     return OperatingPoint(
         threshold=threshold,
@@ -148,7 +148,7 @@ def choose_threshold(
 
 
 def choose_calm_threshold(predictions: Sequence[Prediction], photos: Sequence[LabelledPhoto]) -> float:
-    """Return the line below which alone an answer may calm: the stricter of 99 % malignant and 99 % melanoma sensitivity.
+    """Return the line below which alone an answer may calm: the stricter of 99.5 % malignant and 99 % melanoma sensitivity.
 
     Args:
         predictions: One a photo.
@@ -158,14 +158,20 @@ def choose_calm_threshold(predictions: Sequence[Prediction], photos: Sequence[La
         np.array([p.p_malignant for p in predictions]),
         np.array([p.is_malignant for p in photos]),
         np.array([p.dx == "mel" for p in photos]),
-        goal=CALM_SENSITIVITY,
+        goals=(CALM_SENSITIVITY, CALM_MELANOMA_SENSITIVITY),
     )
 
 
 def _stricter(
-    p_malignant: Array, is_malignant: npt.NDArray[np.bool_], is_melanoma: npt.NDArray[np.bool_], *, goal: float
+    p_malignant: Array,
+    is_malignant: npt.NDArray[np.bool_],
+    is_melanoma: npt.NDArray[np.bool_],
+    *,
+    goals: tuple[float, float],
 ) -> float:
-    return min(_threshold_for(p_malignant[own], goal) for own in (is_malignant, is_melanoma))
+    return min(
+        _threshold_for(p_malignant[own], goal) for own, goal in zip((is_malignant, is_melanoma), goals, strict=True)
+    )
 
 
 def _threshold_for(p_malignant: Array, goal: float) -> float:

@@ -311,8 +311,8 @@ _RULES = (
         "model_not_calm",
         "model",
         NextStep.ROUTINE_CHECK,
-        "The share of cancer or pre-cancer is below the threshold, but reaches the calm line: what 99 % of the cancers, and "
-        "99 % of the melanomas, reached on the photos that the threshold was chosen on",
+        "The share of cancer or pre-cancer is below the threshold, but reaches the calm line: what 99.5 % of the cancers and "
+        "pre-cancers, and 99 % of the melanomas, reached on the photos that the threshold was chosen on",
         "Some skin cancers were answered like this when the model was tried out, so its answer cannot calm.",
         CAUTION,
     ),

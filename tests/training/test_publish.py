@@ -67,7 +67,7 @@ def test_model_card_shows_the_manifests_figures_and_no_others(published):
     value = manifest.metrics["test"]["summary"]["malignant_auc"]["value"]
     assert f"{value:.3f} (" in card
     assert "not a medical device" in card
-    assert f"may calm below {manifest.calm_threshold:.4f} alone, which 99 % of" in card
+    assert f"may calm below {manifest.calm_threshold:.4f} alone, which 99.5 % of" in card
     watch = manifest.metrics["test"]["calmest_steps"]["watch"]
     assert f"answered calmly: {watch['n_malignant']} of {manifest.metrics['test']['data']['n_malignant']} malig" in card
     before = render_model_card(replace(manifest, calm_threshold=None, metrics={}))
