@@ -105,10 +105,10 @@ def _run_fold(
     pretrained: Mapping[str, str],
     on_progress: Progress,
 ) -> None:
-    preset = PRESETS[preset_name]
-    preset = replace(preset, pretrained=pretrained.get(preset.backbone, preset.pretrained))
+    preset = with_teachers(PRESETS[preset_name], recipe, preset_name, fold, runs=runs)
+    start = pretrained.get(preset.backbone)
     cv.run_folds(
-        with_earlier_runs(preset, recipe, preset_name, fold, runs=runs),
+        preset if start is None else replace(preset, pretrained=start),
         dataset=dataset,
         data=data,
         out=runs / preset_name,
@@ -117,15 +117,10 @@ def _run_fold(
     )
 
 
-def with_earlier_runs(preset: Preset, recipe: ReleaseRecipe, preset_name: str, fold: int, *, runs: Path) -> Preset:
-    """Return a preset with its teachers' runs, and the one that it starts from: of the same fold, so that none saw what validates it."""
-    teachers = [str(runs / teacher / f"fold-{fold}") for teacher in recipe.teachers.get(preset_name, ())]
-    start = recipe.starts.get(preset_name)
-    return replace(
-        preset,
-        teacher=",".join(teachers) or preset.teacher,
-        pretrained=preset.pretrained if start is None else str(runs / start / f"fold-{fold}"),
-    )
+def with_teachers(preset: Preset, recipe: ReleaseRecipe, preset_name: str, fold: int, *, runs: Path) -> Preset:
+    """Return a recipe with its teachers' runs of the same fold: none of them saw what validates it."""
+    folders = [str(runs / teacher / f"fold-{fold}") for teacher in recipe.teachers.get(preset_name, ())]
+    return replace(preset, teacher=",".join(folders)) if folders else preset
 
 
 def _say(on_progress: Progress, prefix: str, what: str, done: int, total: int) -> None:

@@ -13,19 +13,17 @@ class ReleaseRecipe:
     Attributes:
         members: Presets whose probabilities it averages.
         teachers: Preset -> the presets whose mean answer it learns from; they are trained first, and may have teachers too.
-        starts: Preset -> the preset whose finished run of the same fold it starts from, instead of from ImageNet.
         version: Of what is made by it; grows with every change to what ships.
         card: Page in ``docs/`` that holds its model card.
     """
 
     members: tuple[str, ...]
     teachers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    starts: Mapping[str, str] = field(default_factory=dict)
     version: str = "1"
     card: str = "model-card.md"
 
     def in_order(self) -> tuple[str, ...]:
-        """Return every preset that has to be trained, each after those that it learns or starts from.
+        """Return every preset that has to be trained, each after those that it learns from.
 
         >>> ReleaseRecipe(("c",), {"c": ("b",), "b": ("a",)}).in_order()
         ('a', 'b', 'c')
@@ -33,8 +31,8 @@ class ReleaseRecipe:
         order: dict[str, None] = {}
 
         def add(name: str) -> None:
-            for earlier in (*self.teachers.get(name, ()), *filter(None, [self.starts.get(name)])):
-                add(earlier)
+            for teacher in self.teachers.get(name, ()):
+                add(teacher)
             order[name] = None
 
         for member in self.members:

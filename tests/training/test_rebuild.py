@@ -28,7 +28,7 @@ def test_shipped_recipes_name_presets_that_exist():
 def test_a_teacher_that_is_also_a_member_learns_from_nobody_and_is_trained_once():
     recipe = ReleaseRecipe(("small", "big"), teachers={"small": ("big",)})
 
-    own = making.with_earlier_runs(PRESETS["smoke"], recipe, "big", 0, runs=Path("runs"))
+    own = making.with_teachers(PRESETS["smoke"], recipe, "big", 0, runs=Path("runs"))
 
     assert own == PRESETS["smoke"]
     assert recipe.in_order() == ("big", "small")
@@ -41,20 +41,11 @@ def test_a_teacher_of_a_teacher_is_trained_first():
 def test_a_student_learns_from_its_teachers_of_the_same_fold(tmp_path):
     recipe = ReleaseRecipe(("small",), teachers={"small": ("big", "other")})
 
-    student = making.with_earlier_runs(PRESETS["smoke"], recipe, "small", 3, runs=tmp_path)
-    teacher = making.with_earlier_runs(PRESETS["smoke"], recipe, "big", 3, runs=tmp_path)
+    student = making.with_teachers(PRESETS["smoke"], recipe, "small", 3, runs=tmp_path)
+    teacher = making.with_teachers(PRESETS["smoke"], recipe, "big", 3, runs=tmp_path)
 
     assert student.teacher == f"{tmp_path / 'big' / 'fold-3'},{tmp_path / 'other' / 'fold-3'}"
     assert teacher == PRESETS["smoke"]
-
-
-def test_a_run_starts_from_another_of_the_same_fold(tmp_path):
-    recipe = ReleaseRecipe(("late",), teachers={"late": ("big",)}, starts={"late": "early"})
-
-    late = making.with_earlier_runs(PRESETS["smoke"], recipe, "late", 2, runs=tmp_path)
-
-    assert recipe.in_order() == ("big", "early", "late")
-    assert late.pretrained == str(tmp_path / "early" / "fold-2")
 
 
 @pytest.mark.slow
