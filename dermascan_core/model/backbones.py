@@ -106,14 +106,17 @@ def build_backbone(name: str, *, input_px: int, weights: str | Path | None) -> k
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # Keras warns layer by layer before it raises
                     network.load_weights(str(weights))
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:
+        # Keras tells of a download that failed by a bare Exception.
+        if not isinstance(error, OSError | ValueError | KeyError) and not str(error).startswith("URL fetch failure"):
+            raise
         # Keras lists every layer that does not fit; the first one is enough to act on.
         reason = re.sub(r"Example error message for object <(\w+) name=(\w+).*?>:", r"\2:", str(error))
         reason = " ".join(reason.partition("List of objects")[0].split()).rstrip(".")[:300]
         raise WeightsError(
             f"Expected starting weights for {name} at '{weights}'. They could not be read or fetched: {reason}. "
-            "Give a local file with --set pretrained=FILE, or pretrained=imagenet with an internet connection, "
-            "or pretrained=none."
+            "Give a local file (--set pretrained=FILE, or --pretrained where the command has it), 'imagenet' with an internet "
+            "connection, or 'none'."
         ) from error
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -47,7 +47,7 @@ def test_unknown_backbone_names_those_that_exist():
 
 
 def test_missing_starting_weights_say_what_to_do(tmp_path):
-    with pytest.raises(WeightsError, match="Give a local file with --set pretrained=FILE"):
+    with pytest.raises(WeightsError, match=r"Give a local file \(--set pretrained=FILE"):
         build_backbone("mobilenet_v2", input_px=32, weights=tmp_path / "none.weights.h5")
 
 
@@ -58,3 +58,21 @@ def test_nasnet_mobile_builds_with_the_layers_that_heat_maps_need():
     network = build_dual_branch("nasnet_mobile", input_px=96, metadata_width=3, n_classes=8)
 
     assert network.get_layer("feature_map").output.shape == (None, 3, 3, 1056)
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_download_that_failed_is_told_and_any_other_failure_is_not_hidden(monkeypatch, failed):
+    """Keras raises a bare Exception where there is no internet."""
+    what = (
+        "URL fetch failure on https://example.org/net.h5: None -- Name or service not known" if failed else "a defect"
+    )
+
+    def refuse(**options):
+        raise Exception(what)  # as keras.utils.get_file does
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", refuse)
+
+    with pytest.raises(WeightsError if failed else Exception, match=what[:17]) as raised:
+        build_backbone("mobilenet_v2", input_px=64, weights="imagenet")
+
+    assert isinstance(raised.value, WeightsError) is failed
