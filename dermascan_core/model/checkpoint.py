@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import WeightsError
-from .manifest import DECISION_FIELDS, Manifest, file_sha256
+from .manifest import DECISION_FIELDS, LATER_DECISION_FIELDS, Manifest, file_sha256
 from .metadata_branch import MetadataEncoder
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ def check_weights_file(manifest: Manifest, path: Path) -> None:
             f"The weights '{path.name}' differ from their manifest: expected sha256 {manifest.sha256}, "
             f"found {found}. Restore both from the same release."
         )
-    _refuse_differences(path, _decisions(manifest), _read_decisions(path))
+    sealed = _read_decisions(path)
+    expected = _decisions(manifest)
+    unsealed = [name for name in LATER_DECISION_FIELDS if name not in sealed]
+    _refuse_differences(path, {name: expected[name] for name in expected if name not in unsealed}, sealed)
 
 
 def load_weights(manifest: Manifest, path: Path) -> keras.Model:
@@ -172,7 +175,8 @@ def _brief(value: Any) -> str:
 def _decisions(manifest: Manifest) -> dict[str, Any]:
     """The decision fields as they come back from JSON."""
     values = manifest.to_dict()
-    plain: dict[str, Any] = json.loads(json.dumps({name: values[name] for name in DECISION_FIELDS}))
+    fields = (*DECISION_FIELDS, *LATER_DECISION_FIELDS)
+    plain: dict[str, Any] = json.loads(json.dumps({name: values[name] for name in fields}))
     return plain
 
 

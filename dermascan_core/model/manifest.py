@@ -29,6 +29,7 @@ DECISION_FIELDS = (
     "n_views",
     "clinical",
 )
+LATER_DECISION_FIELDS = ("calm_threshold",)  # not in the files of releases from before it was sealed
 # What a model that was trained on photos without a dermatoscope too decides differently for them.
 CLINICAL_FIELDS = ("class_shares", "sampling_shares", "temperature", "threshold", "threshold_rule", "conformal")
 _OPTIONAL = ("data", "training", "metrics", "engines", "clinical", "calm_threshold")
@@ -60,8 +61,8 @@ class Manifest:
         licence: Terms of the weights.
         sha256: Of the weights file.
         engines: Name of an exported engine -> its files with their SHA-256, and how far it agrees with Keras.
-        calm_threshold: Below it alone an answer may calm, see ``calm_line``. Not sealed in the weights file: releases of
-            before it are still read, and no value of it can calm more than ``threshold`` does.
+        calm_threshold: Below it alone an answer may calm, see ``calm_line``. Sealed in the weights file from the next release
+            on; in those of before, no value of it can calm more than ``threshold`` does.
         clinical: ``CLINICAL_FIELDS`` for photos of a phone or camera, where the model learnt from such; else None.
     """
 

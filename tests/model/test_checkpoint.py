@@ -1,4 +1,6 @@
 import dataclasses
+import json
+import zipfile
 
 import pytest
 
@@ -73,6 +75,7 @@ def test_network_of_another_shape_than_both_say_names_the_values_that_differ(sav
         ({"clinical": {"threshold": 0.5}}, "(clinical: manifest 1 value, weights nothing)"),
         ({"threshold": 0.9}, "threshold: manifest 0.9, weights 0.2"),
         ({"temperature": 3.0}, "temperature: manifest 3.0, weights 1.0"),
+        ({"calm_threshold": 0.1}, "(calm_threshold: manifest 0.1, weights nothing)"),
     ],
 )
 def test_manifest_changed_alone_stops_loading_and_names_the_values(saved, change, named):
@@ -82,6 +85,21 @@ def test_manifest_changed_alone_stops_loading_and_names_the_values(saved, change
         with pytest.raises(WeightsError) as error:
             load(dataclasses.replace(manifest, **change), path)
         assert named in str(error.value)
+
+
+def test_release_from_before_the_calm_line_was_sealed_still_loads(saved, tmp_path):
+    old = tmp_path / "tiny.keras"
+    with zipfile.ZipFile(saved[1]) as now, zipfile.ZipFile(old, "w") as before:
+        for name in now.namelist():
+            data = now.read(name)
+            if name == "dermascan.json":
+                data = json.dumps({k: v for k, v in json.loads(data).items() if k != "calm_threshold"}).encode()
+            before.writestr(name, data)
+    manifest = dataclasses.replace(saved[0], calm_threshold=0.1, sha256=file_sha256(old))
+
+    check_weights_file(manifest, old)
+    with pytest.raises(WeightsError, match=r"threshold: manifest 0\.9"):
+        check_weights_file(dataclasses.replace(manifest, threshold=0.9), old)
 
 
 def test_file_that_is_no_keras_archive_is_said(saved, tmp_path):
