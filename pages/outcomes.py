@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dermascan_core.services import models
 from dermascan_core.services.access import Role
 from dermascan_core.services.checks import note_check, reminder_words
+from dermascan_core.services.drift import AS_USUAL, find_decay
 from dermascan_core.services.outcome_statistics import (
     QUESTIONS,
     OutcomeReport,
@@ -61,6 +63,7 @@ def _show_report(report: OutcomeReport) -> None:
     st.header("The model")
     for name, measured in report.model.items():
         _show_measured(QUESTIONS[name], measured)
+    _show_decay(report)
     st.header("The clinicians (first reader of each lesion)")
     for title, side in (("Before the model's answer was shown", report.own), ("In the end", report.final)):
         st.subheader(title)
@@ -74,6 +77,29 @@ def _show_report(report: OutcomeReport) -> None:
         st.subheader(as_plain_text(reader))
         for name, measured in by_question.items():
             _show_measured(QUESTIONS[name], measured)
+
+
+def _show_decay(report: OutcomeReport) -> None:
+    """Say whether the model's threshold does here what it did in its test."""
+    st.subheader("Beside its test")
+    for side, (stands, tested) in find_decay(report.model["threshold"], models.DEFAULT_MODEL).items():
+        words = f"{side} of the model's threshold; in its test {100 * tested:.0f} %"
+        if stands == "worse":
+            st.error(
+                f"**Worse than in the test**: {words}. Even with the luck of so few cases it is lower by more than 5 points. "
+                "Do not rely on its calmer answers until somebody has found out why.",
+                icon=":material/trending_down:",
+            )
+        elif stands == "lower":
+            st.warning(f"Lower than in the test by more than 5 points, which may be chance: {words}.")
+        elif stands == AS_USUAL:
+            st.markdown(f"- As in the test: {words}.")
+        else:
+            st.markdown(f"- Too few cases to set the {side} of the model's threshold beside its test.")
+    st.caption(
+        "Mostly suspicious lesions get an outcome, which lowers the specificity here. Whether the photos themselves are of "
+        "another kind than those of the test is counted by `python -m dermascan_core drift PHOTOS`."
+    )
 
 
 def _show_measured(question: str, measured: AgainstOutcomes) -> None:

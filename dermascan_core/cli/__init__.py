@@ -18,6 +18,7 @@ from . import (  # noqa: F401  # each registers its commands
     compression,
     data,
     data_import,
+    drift,
     evaluation,
     experiments,
     export,
@@ -40,7 +41,21 @@ __all__ = ["app", "main"]
 
 # Each registers its commands when it is imported.
 SUBJECTS = (
-    *(accounts, audit, cases, data, data_import, evaluation, experiments, gate, learning, models, moles, records),
+    *(
+        accounts,
+        audit,
+        cases,
+        data,
+        data_import,
+        drift,
+        evaluation,
+        experiments,
+        gate,
+        learning,
+        models,
+        moles,
+        records,
+    ),
     *(repeatability, screening, serving, training, upkeep, worklist),
 )
 

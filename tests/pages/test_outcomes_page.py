@@ -51,6 +51,26 @@ def test_missed_cancer_is_named(records, monkeypatch):
     assert f"Missed: lesion {lesion_id[:8]}" in seen(page)
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ("worse", "**Worse than in the test**: sensitivity of the model's threshold; in its test 96 %"),
+        ("lower", "Lower than in the test by more than 5 points, which may be chance: sensitivity"),
+        ("as usual", "- As in the test: sensitivity of the model's threshold; in its test 96 %."),
+    ],
+)
+def test_model_that_got_worse_is_told(records, monkeypatch, found, words):
+    biopsy(records, keep_case(records))
+    monkeypatch.setattr(
+        "dermascan_core.services.drift.find_decay", lambda measured, name: {"sensitivity": (found, 0.96)}
+    )
+
+    page = open_as(ADA, monkeypatch, "outcomes")
+
+    assert words in seen(page)
+    assert [error.value[:26] for error in page.error] == (["**Worse than in the test**"] if found == "worse" else [])
+
+
 def test_look_at_the_figures_is_noted_and_due_again_after_three_months(records, monkeypatch):
     now = datetime.now(UTC)
     assert not is_check_due(records.database, now=now)
