@@ -22,6 +22,7 @@ from dermascan_core.services.outcome_statistics import (
 )
 from dermascan_core.services.readings import CONFIRM_TYPES
 from dermascan_core.services.records import Records
+from dermascan_core.services.survey import AGREEMENT, STATEMENTS, answer_survey, survey_answers, survey_results
 from pages._ui.access import require
 from pages._ui.frame import Width, as_plain_text, failures_told, link_page, page_frame
 from pages._ui.records import now_utc, open_records_here
@@ -52,6 +53,7 @@ def show_page() -> None:
         _show_report(report)
         _offer_log(records, ways)
     _show_pairs(compare_reviewers(records))
+    _show_survey(records, user.name)
     _show_check(records, user.name)
 
 
@@ -180,6 +182,44 @@ def _estimate(estimate: Estimate, factor: int) -> str:
     if math.isnan(estimate.low):
         return value
     return f"{value} (95 % interval {factor * estimate.low:.{digits}f} to {factor * estimate.high:.{digits}f})"
+
+
+def _show_survey(records: Records, user: str) -> None:
+    st.header("What clinicians say of it")
+    results, own = survey_results(records.database), survey_answers(records.database).get(user)
+    n = sum(results[0].counts)
+    if n:
+        st.markdown(f"Answered by {n} clinician{'s' if n != 1 else ''}; of each the last answer counts.")
+        st.markdown(
+            "\n".join(
+                f"- {STATEMENTS[one.name]}: median **{one.median:g}** of 5 (chosen 1 to 5: {', '.join(map(str, one.counts))})"
+                for one in results
+            )
+        )
+    else:
+        st.markdown("Nobody has answered yet.")
+    with (
+        st.expander("Answer again" if own else "Say what you think of it", icon=":material/rate_review:"),
+        st.form("survey", border=False),
+    ):
+        answers = {
+            name: st.segmented_control(
+                statement,
+                list(AGREEMENT),
+                format_func=lambda choice: f"{choice} {AGREEMENT[choice]}",
+                default=own[name] if own else None,
+                key=f"survey_{name}",
+            )
+            for name, statement in STATEMENTS.items()
+        }
+        st.caption("Your name and the five numbers are kept in the audit trail, nothing else.")
+        if st.form_submit_button("Keep my answers", key="keep_survey", icon=":material/check:"):
+            given = {name: choice for name, choice in answers.items() if choice is not None}
+            if len(given) < len(STATEMENTS):
+                st.error("Please answer all five: one is missing.")
+            else:
+                answer_survey(records.database, given, actor=user, now=now_utc())
+                st.rerun()
 
 
 def _show_check(records: Records, user: str) -> None:

@@ -8,6 +8,7 @@ from dermascan_core.services.access import NOBODY
 from dermascan_core.services.checks import is_check_due
 from dermascan_core.services.readings import add_outcome
 from dermascan_core.services.review_case import open_case
+from dermascan_core.services.survey import STATEMENTS, survey_answers
 from tests.pages.reading import seen
 from tests.pages.reviewing import ADA, clinic, keep_case, open_as, press
 
@@ -69,6 +70,22 @@ def test_model_that_got_worse_is_told(records, monkeypatch, found, words):
 
     assert words in seen(page)
     assert [error.value[:26] for error in page.error] == (["**Worse than in the test**"] if found == "worse" else [])
+
+
+def test_survey_is_kept_once_all_five_are_answered(records, monkeypatch):
+    page = open_as(ADA, monkeypatch, "outcomes")
+    assert "Nobody has answered yet." in seen(page)
+
+    press(page, "keep_survey")
+    assert [error.value for error in page.error] == ["Please answer all five: one is missing."]
+    for name in STATEMENTS:
+        page.segmented_control(key=f"survey_{name}").set_value(4)
+    press(page, "keep_survey")
+
+    assert not page.exception
+    assert "Answered by 1 clinician; of each the last answer counts." in seen(page)
+    assert "- It helps me to decide what to do next: median **4** of 5 (chosen 1 to 5: 0, 0, 0, 1, 0)" in seen(page)
+    assert survey_answers(records.database) == {ADA.name: dict.fromkeys(STATEMENTS, 4)}
 
 
 def test_look_at_the_figures_is_noted_and_due_again_after_three_months(records, monkeypatch):
