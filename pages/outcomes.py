@@ -12,6 +12,7 @@ from dermascan_core.services import models
 from dermascan_core.services.access import Role
 from dermascan_core.services.checks import note_check, reminder_words
 from dermascan_core.services.drift import AS_USUAL, find_decay
+from dermascan_core.services.map_audit import VERDICTS, count_verdicts
 from dermascan_core.services.outcome_statistics import (
     QUESTIONS,
     OutcomeReport,
@@ -53,6 +54,7 @@ def show_page() -> None:
         _show_report(report)
         _offer_log(records, ways)
     _show_pairs(compare_reviewers(records))
+    _show_maps(records)
     _show_survey(records, user.name)
     _show_check(records, user.name)
 
@@ -182,6 +184,16 @@ def _estimate(estimate: Estimate, factor: int) -> str:
     if math.isnan(estimate.low):
         return value
     return f"{value} (95 % interval {factor * estimate.low:.{digits}f} to {factor * estimate.high:.{digits}f})"
+
+
+def _show_maps(records: Records) -> None:
+    st.header("Where the network looked, by the clinicians' eye")
+    counted = count_verdicts(records.database)
+    if not any(share.n for share in counted.values()):
+        st.markdown("No heat map has been judged yet. Review asks for it beside each answer.")
+        return
+    st.markdown("\n".join(f"- {VERDICTS[name]}: {share_words(share)}" for name, share in counted.items()))
+    st.caption("Each clinician counts once a case.")
 
 
 def _show_survey(records: Records, user: str) -> None:

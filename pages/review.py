@@ -11,6 +11,7 @@ from dermascan_core.errors import DermaScanError
 from dermascan_core.services.access import Role, User
 from dermascan_core.services.history import LesionHistory, lesion_history, list_screenings, note_view
 from dermascan_core.services.keeping import keep_again
+from dermascan_core.services.map_audit import judge_map, map_verdicts
 from dermascan_core.services.records import Records
 from dermascan_core.services.review_case import CaseAtHand, open_case
 from dermascan_core.services.reviewing import (
@@ -91,6 +92,7 @@ def _show_case(records: Records, case: CaseAtHand, user: User) -> None:
             reading if reading.is_model_shown else Reading(mine[0].own_dx, mine[0].own_step, mine[0].own_at.isoformat())
         )
         parts.show_model_answer(case, shown)
+        parts.ask_about_map(case, map_verdicts(records.database).get((user.name, case.screening.id)))
         offer_another_answer(case)
         _show_replaced(history, case)
 
@@ -158,6 +160,9 @@ def _do(records: Records, user: User, wanted: Wish) -> None:
         _go_on(records, user, wanted.screening_id)
         return
     case = _case(records, wanted.screening_id)
+    if wanted.what == "judge_map":
+        judge_map(records.database, wanted.screening_id, wanted.value, actor=user.name, now=now_utc())
+        return
     history = lesion_history(records, case.lesion.id)
     if wanted.what == "withdraw":
         withdraw(records, history, wanted.screening_id, reviewer=user.name, now=now_utc())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dermascan_core.domain import NextStep
+from dermascan_core.services.map_audit import VERDICTS
 from dermascan_core.services.review_case import CaseAtHand, has_pixels, zoom_jpeg
 from dermascan_core.services.reviewing import AGREE, OVERRIDE, READ_DX, READ_STEPS, REFER, UNKNOWN, Reading
 from dermascan_core.taxonomy import HAM_NAMES
@@ -39,7 +40,7 @@ class Wish:
     """What somebody asked for at a case, by a key or a click.
 
     Attributes:
-        what: ``say``, ``write``, ``begin_override``, ``drop_override``, ``confirm``, ``withdraw``.
+        what: ``say``, ``write``, ``begin_override``, ``drop_override``, ``confirm``, ``withdraw``, ``judge_map``.
         screening_id: Of the case that was on the screen.
         name, value: Which field, or which decision.
     """
@@ -137,6 +138,30 @@ def show_model_answer(case: CaseAtHand, reading: Reading) -> None:
             result.show_photo_result(case.answer, index, intake=intake, manifest=case.manifest, voice=Voice.CLINICIAN)
         else:
             _show_old_answer(case, index)
+
+
+def ask_about_map(case: CaseAtHand, verdict: str | None) -> None:
+    """Ask, after the answer, whether the network looked at what matters; nothing where it left no map.
+
+    Args:
+        case: That was answered.
+        verdict: What this clinician said before; None for nothing yet.
+    """
+    if case.manifest is None or not any(photo.heat_maps for photo in case.answer.photos):
+        return
+    st.markdown("**Where did the network look?** By the heat map, and by your eye.")
+    with st.container(horizontal=True):
+        for name, words in VERDICTS.items():
+            st.button(
+                words,
+                key=f"map_{name}",
+                type="primary" if name == verdict else "secondary",
+                on_click=wish,
+                args=("judge_map", case.screening.id, "", name),
+            )
+    st.caption(
+        "Counted on Against biopsy. It changes neither answer." + (" You may change your mind." if verdict else "")
+    )
 
 
 def _show_old_answer(case: CaseAtHand, index: int) -> None:

@@ -3,11 +3,14 @@
 import pytest
 
 from dermascan_core.errors import RecordError
+from dermascan_core.services import models
 from dermascan_core.services.access import NOBODY
 from dermascan_core.services.history import lesion_history
+from dermascan_core.services.map_audit import map_verdicts
 from dermascan_core.services.review_case import open_case
 from dermascan_core.services.reviewing import find_reading, reviews_of
 from tests.attacks import SQL_INJECTIONS, XSS
+from tests.fakes import fake_manifest
 from tests.pages.reading import seen
 from tests.pages.reviewing import ADA, BEN, PALE, clinic, keep_case, labels, open_as, press
 
@@ -55,6 +58,24 @@ def test_models_answer_is_hidden_until_both_own_answers_are_given(records, monke
     assert BARS in seen(page)
     assert "Your decision" in seen(page)
     assert "Agree with the model" in labels(page)
+
+
+def test_heat_map_is_judged_after_the_answer_and_counted(records, monkeypatch):
+    monkeypatch.setattr(
+        models, "load_model_manifest", lambda name: fake_manifest(name=name)
+    )  # of these weights, so with maps
+    screening = keep_case(records)
+    page = open_as(ADA, monkeypatch, "review", screening=screening)
+    assert "map_right" not in {button.key for button in page.button}
+    press(page, "own_dx_mel")
+    press(page, "own_step_urgent_2_weeks")
+
+    press(page, "map_wrong")
+    press(page, "map_partly")
+
+    assert map_verdicts(records.database) == {(ADA.name, screening): "partly"}
+    assert "You may change your mind." in seen(page)
+    assert "- In part: 1 of 1 (too few to show as a share)" in seen(open_as(BEN, monkeypatch, "outcomes"))
 
 
 def test_a_wrong_key_for_the_diagnosis_can_be_taken_back_before_the_answer_shows(records, monkeypatch):
