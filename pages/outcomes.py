@@ -193,7 +193,7 @@ def _show_maps(records: Records) -> None:
         st.markdown("No heat map has been judged yet. Review asks for it beside each answer.")
         return
     st.markdown("\n".join(f"- {VERDICTS[name]}: {share_words(share)}" for name, share in counted.items()))
-    st.caption("Each clinician counts once a case.")
+    st.caption("Each clinician counts once a case; demo people never count.")
 
 
 def _show_survey(records: Records, user: str) -> None:

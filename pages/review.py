@@ -161,7 +161,8 @@ def _do(records: Records, user: User, wanted: Wish) -> None:
         return
     case = _case(records, wanted.screening_id)
     if wanted.what == "judge_map":
-        judge_map(records.database, wanted.screening_id, wanted.value, actor=user.name, now=now_utc())
+        is_demo = case.person.is_demo
+        judge_map(records.database, wanted.screening_id, wanted.value, is_demo=is_demo, actor=user.name, now=now_utc())
         return
     history = lesion_history(records, case.lesion.id)
     if wanted.what == "withdraw":

@@ -21,7 +21,7 @@ def test_last_word_of_each_clinician_counts_once_a_case(database):
         ("ada", "1", "right"),
         ("ada", "2", "partly"),
     ):
-        judge_map(database, case, verdict, actor=actor, now=NOW)
+        judge_map(database, case, verdict, is_demo=False, actor=actor, now=NOW)
 
     assert map_verdicts(database) == {("ada", "1"): "right", ("ben", "1"): "right", ("ada", "2"): "partly"}
     assert {name: (s.n_true, s.n) for name, s in count_verdicts(database).items()} == {
@@ -29,8 +29,15 @@ def test_last_word_of_each_clinician_counts_once_a_case(database):
     }  # fmt: skip
 
 
+def test_made_up_people_are_not_counted(database):
+    judge_map(database, "1", "right", is_demo=True, actor="ada", now=NOW)
+
+    assert map_verdicts(database) == {("ada", "1"): "right"}
+    assert {share.n for share in count_verdicts(database).values()} == {0}
+
+
 def test_no_other_word_is_kept(database):
     with pytest.raises(ValueError, match=r"Expected one of right, partly, wrong\. Received: 'beautiful'"):
-        judge_map(database, "1", "beautiful", actor="ada", now=NOW)
+        judge_map(database, "1", "beautiful", is_demo=False, actor="ada", now=NOW)
 
     assert map_verdicts(database) == {}
