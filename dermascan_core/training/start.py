@@ -57,7 +57,7 @@ def read_origin(source: Path) -> Origin:
 
     Raises:
         DatasetError: If a folder holds no run that has finished an epoch.
-        ManifestError, WeightsError: If a release's manifest cannot be read; on ``members``, if its weights are missing or altered.
+        WeightsError: If a release's manifest cannot be read; on ``members``, if its weights are missing or altered.
     """
     if source.is_dir():
         run = read_run(source)

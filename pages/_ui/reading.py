@@ -159,9 +159,8 @@ def ask_about_map(case: CaseAtHand, verdict: str | None) -> None:
                 on_click=wish,
                 args=("judge_map", case.screening.id, "", name),
             )
-    st.caption(
-        "Counted on Against biopsy. It changes neither answer." + (" You may change your mind." if verdict else "")
-    )
+    counted = "Of demo people it is not counted" if case.person.is_demo else "Counted on Against biopsy"
+    st.caption(f"{counted}. It changes neither answer." + (" You may change your mind." if verdict else ""))
 
 
 def _show_old_answer(case: CaseAtHand, index: int) -> None:
