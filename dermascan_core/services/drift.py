@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..domain import Answers, ImageType, Metadata, PhotoScreening
-from ..errors import WeightsError
+from ..errors import DatasetError, WeightsError
 from ..evaluation.drift import AS_USUAL as AS_USUAL
 from ..evaluation.drift import Signal, decay, measure_drift
 from ..evaluation.outcomes import AgainstOutcomes, Proportion, proportion
@@ -30,11 +30,21 @@ def screen_for_drift(
     image_type: ImageType,
     on_progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[PhotoScreening]:
-    """Screen each photo by itself, without answers, and compare it with the labelled ones."""
+    """Screen each photo by itself, without answers, and compare it with the labelled ones.
+
+    Raises:
+        DatasetError: If a file cannot be read; one that is no photo is refused like any other.
+    """
     found = []
     for path in paths:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DatasetError(
+                f"Expected to read '{path}': {error.strerror}. Leave it out, or make it readable."
+            ) from error
         screening = screen_lesion(
-            [(path.name, path.read_bytes())],
+            [(path.name, data)],
             metadata=Metadata(),
             answers=Answers(),
             image_type=image_type,

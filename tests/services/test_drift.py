@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from dermascan_core import cli
 from dermascan_core.domain import ImageType
+from dermascan_core.errors import DatasetError
 from dermascan_core.evaluation.outcomes import Call, measure_calls
 from dermascan_core.services.drift import find_decay, find_drift, screen_for_drift, usual_shares
 from dermascan_core.services.models import WEIGHTS_DIR, load_model_manifest, load_predictor
@@ -58,6 +59,11 @@ def test_command_tells_few_photos_from_many(tmp_path):
     assert {signal["verdict"] for signal in written["signals"]} == {"too few"}
     assert written["signals"][0]["n_true"] >= 1  # the broken one is refused
     assert none.exit_code == 1
+
+
+def test_file_that_is_gone_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"Expected to read .*gone\.jpg': No such file"):
+        screen_for_drift([tmp_path / "gone.jpg"], FakePredictor(), image_type=ImageType.DERMOSCOPIC)
 
 
 def test_photos_of_other_clinics_are_told_from_the_archive_s_own(data_dir):
