@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.runtime.scriptrunner import StopException
+from streamlit.runtime.scriptrunner import StopException, magic
 from streamlit.testing.v1 import AppTest
 
 from dermascan_core.errors import WeightsError
@@ -111,6 +111,20 @@ def test_link_is_plain_text_where_there_is_no_map(open_page: OpenPage) -> None:
 
 def test_config_keeps_a_session_for_ten_minutes_in_the_background() -> None:
     assert st.get_option("server.disconnectedSessionTTL") >= 600
+
+
+def test_page_opens_without_its_source_being_parsed(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python up to 3.11.7 fails where two threads parse at once: see ``runner.magicEnabled`` in config.toml."""
+
+    def parse(*args: object, **options: object) -> None:
+        raise SystemError("AST constructor recursion depth mismatch")
+
+    monkeypatch.setattr(magic, "add_magic", parse)
+
+    page = open_page("about")
+
+    assert not page.exception
+    assert page.title
 
 
 def test_unforeseen_failure_is_told_with_its_id_and_logged(
