@@ -86,7 +86,9 @@ def split_photos(
     """Return image_id -> part, every class in every part as near to the part's share as the groups allow.
 
     Groups that hold a test photo of a split that ships with the project go to ``test``, and groups that hold a training
-    photo of it do not: so a model trained on another archive never saw the photos it is measured on.
+    photo of it do not: so a model trained on another archive never saw the photos it is measured on. Where the folds are
+    those of that split, they also go to their fold of it: an archive brought in again is parted as the released model
+    knew it.
 
     Raises:
         DatasetError: If there are fewer groups than parts.
@@ -120,13 +122,19 @@ def _allowed_parts(
     is_test = np.array([part.split == "test" for part in parts])
     if not is_test.any() or is_test.all():
         return allowed
-    shipped = {row.image_id: row.split for path in shipped_splits() for row in read_split(path)}
-    held: dict[str, set[str]] = {}
+    shipped = {row.image_id: (row.split, row.fold) for path in shipped_splits() for row in read_split(path)}
+    folds = np.array([part.fold for part in parts])
+    is_same_folds = set(folds[~is_test]) == {fold for split, fold in shipped.values() if split != "test"}
+    held: dict[str, set[tuple[str, str]]] = {}
     for image_id, group in group_of_photo.items():
         if image_id in shipped:
             held.setdefault(group, set()).add(shipped[image_id])
-    for group, splits in held.items():
-        allowed[number[group]] = is_test if "test" in splits else ~is_test
+    for group, places in held.items():
+        if any(split == "test" for split, _ in places):
+            allowed[number[group]] = is_test
+        else:
+            fold = min(fold for _, fold in places)
+            allowed[number[group]] = folds == fold if is_same_folds else ~is_test
     return allowed
 
 

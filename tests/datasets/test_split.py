@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from dermascan_core.datasets.form import split_dataset
 from dermascan_core.datasets.split import assign_groups, photo_groups, split_parts, split_photos
 from dermascan_core.errors import DatasetError
-from dermascan_core.tables import LabelledPhoto
+from dermascan_core.tables import LabelledPhoto, read_split, shipped_splits
 from dermascan_core.training.data import load_dataset
 from tests.datasets.making import jpeg, picture, read_csv, write_folder
 
@@ -109,6 +110,26 @@ def test_photos_of_the_shipped_test_split_stay_in_the_test():
     for seed in range(5):
         places = split_photos(photos, split_parts("kfold"), seed=seed)
         assert (places[shipped_test].split, places[shipped_train].split) == ("test", "train")
+
+
+@pytest.mark.parametrize("path", shipped_splits(), ids=lambda path: path.stem)
+def test_an_archive_brought_in_again_is_parted_as_the_released_model_knew_it(path):
+    shipped = read_split(path)
+    known = [replace(row, dx="nv", split="", fold="") for row in shipped]
+
+    places = split_photos([*_photos(n_groups=60), *known], split_parts("kfold"), seed=3)
+
+    assert {row.image_id: (places[row.image_id].split, places[row.image_id].fold) for row in shipped} == {
+        row.image_id: (row.split, row.fold) for row in shipped
+    }
+
+
+def test_shipped_training_photos_still_train_where_the_folds_are_others():
+    shipped = next(row for path in shipped_splits() for row in read_split(path) if row.fold == "4")
+    photos = [*_photos(n_groups=60), replace(shipped, dx="nv", split="", fold="")]
+
+    for scheme in ("70-20-10", "80-10-10"):
+        assert split_photos(photos, split_parts(scheme))[shipped.image_id].split == "train"
 
 
 def test_groups_may_be_barred_from_a_part():
