@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..model.manifest import Manifest
-from ..tables import SHIPPED_SPLITS, LabelledPhoto, read_split, split_sha256
+from ..tables import SHIPPED_SPLITS, LabelledPhoto, group_of, read_split, shipped_splits
+from ..tables import split_sha256 as hash_of_split
 
 _MAX_LISTED = 20
 
@@ -54,4 +55,28 @@ def training_overlap(
 def hashes_of(tables: Sequence[Sequence[LabelledPhoto]]) -> set[str]:
     """Return the hash of each table, and of each set of them that a model may have been trained on together."""
     together = (some for size in range(1, len(tables) + 1) for some in combinations(tables, size))
-    return {split_sha256(chain.from_iterable(some)) for some in together}
+    return {hash_of_split(chain.from_iterable(some)) for some in together}
+
+
+def learnt_lesions(
+    photos: Sequence[LabelledPhoto], *, split_sha256: str, learnt_from: str | None, unseen_fold: str
+) -> set[str]:
+    """Return which of some photos' groups (lesions, or people) a network has learnt from.
+
+    It names its split and the fold that it did not see. Of another split than the one given, lesions can only be known by
+    name: those of the split tables that ship.
+
+    Args:
+        photos: Of one fold.
+        split_sha256: Of the data set that they are from.
+        learnt_from: Hash of the split that the network learnt from; None where it names none.
+        unseen_fold: Of that split.
+    """
+    if learnt_from == split_sha256:
+        return {group_of(p) for p in photos if p.fold != unseen_fold}
+    tables = [read_split(path) for path in shipped_splits()]
+    if learnt_from not in hashes_of(tables):
+        return set()
+    rows = chain.from_iterable(tables)
+    learnt = {group_of(row) for row in rows if row.split == "train" and row.fold != unseen_fold}
+    return {group_of(p) for p in photos} & learnt

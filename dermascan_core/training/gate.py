@@ -21,6 +21,7 @@ from ..errors import DatasetError
 from ..evaluation.evaluate import prepare_pixels, read_labelled
 from ..evaluation.files import write_file
 from ..evaluation.non_lesions import generated_pictures, spoilt_photos
+from ..evaluation.overlap import learnt_lesions
 from ..model.predictor import Predictor
 from ..tables import LabelledPhoto
 from ..taxonomy import HAM_CODES, ham_code
@@ -180,7 +181,7 @@ def make_gate(
         on_progress: Called with (what, done, total).
 
     Raises:
-        DatasetError: If the data hold no photo of the network's own validation fold.
+        DatasetError: If the data hold no photo of the network's own validation fold, or photos in it that it learnt from.
     """
     dataset = load_dataset(data)
     fold = predictor.manifest.data.get("validation_fold")
@@ -189,6 +190,17 @@ def make_gate(
             "Expected a model whose manifest names its validation fold. It names none. Release it again."
         )
     learnt, held_out = split_fold(dataset, int(fold))
+    known = learnt_lesions(
+        held_out,
+        split_sha256=dataset.split_sha256,
+        learnt_from=predictor.manifest.data.get("split_sha256"),
+        unseen_fold=str(fold),
+    )
+    if known:
+        raise DatasetError(
+            f"Expected photos in fold {fold} that '{predictor.manifest.name}' has not learnt from. It knows {len(known)} of "
+            f"their lesions, {', '.join(sorted(known)[:3])} among them. Part the data as it did: data import does so."
+        )
     rng = random.Random(seed)  # noqa: S311  # draws photos, guards no secret
     chosen = _sample(learnt, _N_TRAINING, rng)
     training = [

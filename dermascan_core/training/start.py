@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import keras
 
 from ..errors import TrainingError, WeightsError
-from ..evaluation.overlap import hashes_of
+from ..evaluation.overlap import learnt_lesions
 from ..model.checkpoint import load_weights
 from ..model.ensemble import members_of
 from ..model.manifest import load_manifest
-from ..tables import LabelledPhoto, group_of, read_split, shipped_splits
+from ..tables import LabelledPhoto
 from .finished_run import load_network, read_run
 
 RELEASE_ENDING = ".keras"
@@ -119,9 +118,6 @@ def start_from(
 def refuse_known_photos(origin: Origin, photos: Sequence[LabelledPhoto], *, split_sha256: str) -> None:
     """Raise if a network has learnt from what is to validate a run that starts from it.
 
-    It names its split and the fold that it did not see. Of another split than the one given, lesions can only be known by
-    name: those of the split tables that ship.
-
     Args:
         origin: What the run would start from.
         photos: What validates; of one fold.
@@ -130,25 +126,15 @@ def refuse_known_photos(origin: Origin, photos: Sequence[LabelledPhoto], *, spli
     Raises:
         TrainingError: If it has; names some of the lesions.
     """
-    if origin.split_sha256 == split_sha256:
-        known = {group_of(p) for p in photos if p.fold != origin.unseen_fold}
-    else:
-        known = {group_of(p) for p in photos} & _shipped_lesions(origin)
+    known = learnt_lesions(
+        photos, split_sha256=split_sha256, learnt_from=origin.split_sha256, unseen_fold=origin.unseen_fold
+    )
     if known:
         raise TrainingError(
             f"Expected photos that '{origin.name}' has not learnt from to validate this run. It knows {len(known)} of their "
             f"lesions, {', '.join(sorted(known)[:3])} among them: the figures would be memory. Hold out fold "
             f"{origin.unseen_fold}, or start from ImageNet's weights."
         )
-
-
-def _shipped_lesions(origin: Origin) -> set[str]:
-    """Return the lesions that a network trained on a split that ships has learnt from; none of one trained otherwise."""
-    tables = [read_split(path) for path in shipped_splits()]
-    if origin.split_sha256 not in hashes_of(tables):
-        return set()
-    rows = chain.from_iterable(tables)
-    return {group_of(row) for row in rows if row.split == "train" and row.fold != origin.unseen_fold}
 
 
 def _fits(network: keras.Model, member: keras.Model, name: str) -> bool:

@@ -1,13 +1,30 @@
 """Fitting the gate: what it must tell apart on clouds of points whose answer is known, and its regression by oracle."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from dermascan_core.domain import ImageType
+from dermascan_core.errors import DatasetError
 from dermascan_core.evaluation.non_lesions import FAMILIES
+from dermascan_core.model.manifest import load_manifest
+from dermascan_core.tables import read_split, shipped_splits
 from dermascan_core.training import gate as fitting
-from dermascan_core.training.gate import FITTED_DAMAGES, FITTED_FAMILIES, GateSample, fit_gate, fit_kinds, fit_limits
+from dermascan_core.training.gate import (
+    FITTED_DAMAGES,
+    FITTED_FAMILIES,
+    GateSample,
+    fit_gate,
+    fit_kinds,
+    fit_limits,
+    make_gate,
+)
+from tests.datasets.making import write_folder
+
+SHIPPED_WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
 
 def _cloud(rng, n, *, at, classes, kind):
@@ -92,3 +109,20 @@ def test_families_that_fit_and_that_score_are_both_there():
     assert set(FITTED_FAMILIES) < set(FAMILIES)
     assert len(set(FAMILIES) - set(FITTED_FAMILIES)) >= 9
     assert set(FITTED_DAMAGES) < damages
+
+
+def test_limits_are_not_set_on_photos_that_the_network_learnt_from(tmp_path):
+    manifest = load_manifest(SHIPPED_WEIGHTS / "dermascan.json")
+    learnt = next(row for path in shipped_splits() for row in read_split(path) if row.fold == "3")
+    rows = [
+        {"image_id": learnt.image_id, "lesion_id": learnt.lesion_id, "dx": "nv", "split": "train", "fold": 0},
+        {"image_id": "another", "lesion_id": "other", "dx": "nv", "split": "train", "fold": 1},
+    ]
+
+    with pytest.raises(DatasetError, match=f"has not learnt from. It knows 1 of their lesions, {learnt.lesion_id}"):
+        make_gate(
+            SimpleNamespace(manifest=manifest),
+            data=write_folder(tmp_path, rows),
+            weights=tmp_path / "dermascan.keras",
+        )
+    assert not list(tmp_path.glob("*.npz"))
