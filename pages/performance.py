@@ -13,6 +13,7 @@ from dermascan_core.services import models
 from dermascan_core.services.performance import (
     available_evaluations,
     load_evaluation,
+    load_recipe_folds,
     load_refusals,
     load_repeatability,
     load_stress,
@@ -166,6 +167,12 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
     if view == "folds":
         folds = _evaluation_or_none(name, "cross-validation")
         measured_folds.show_folds(folds, voice)
+        if folds is None:
+            fold = manifest.data.get("validation_fold") if manifest else None
+            for recipe, of_recipe in load_recipe_folds().items():
+                measured_folds.show_recipe_folds(
+                    of_recipe, recipe, voice, validation_fold=None if fold is None else str(fold)
+                )
         engine = folds["model"]["engine"] if folds else ""
     elif view == "stress":
         stress = load_stress(name)

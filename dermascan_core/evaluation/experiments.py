@@ -87,12 +87,7 @@ def make_record(
         name: Of the run.
         is_finished: Whether it reached its end.
     """
-    places = ("pretrained", "teacher")  # a reader of the record has not got these folders
-    recipe, changed = ({**run[part]} for part in ("preset", "changed"))
-    for values in (recipe, changed):
-        for key in places:
-            if key in values:
-                values[key] = ",".join(Path(one).name for one in str(values[key]).split(","))
+    recipe, changed = (without_places(run[part]) for part in ("preset", "changed"))
     return {
         "name": name,
         "base": run["base"],
@@ -113,6 +108,20 @@ def make_record(
         "keras_version": run["keras_version"],
         "backend": run["backend"],
     }
+
+
+def without_places(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe's fields with the names of its files alone: a reader has not got their folders.
+
+    >>> without_places({"pretrained": "/data/imagenet.h5", "epochs": 3})
+    {'pretrained': 'imagenet.h5', 'epochs': 3}
+    """
+    named = {
+        key: ",".join(Path(one).name for one in str(recipe[key]).split(","))
+        for key in ("pretrained", "teacher")
+        if key in recipe
+    }
+    return {**recipe, **named}
 
 
 def measures_of(validated: Mapping[str, float]) -> dict[str, float]:

@@ -31,6 +31,7 @@ def evaluate_folds(
     engine: str,
     use_metadata: bool,
     thresholds: Mapping[str, float] | None = None,
+    recipes: Sequence[Mapping[str, Any]] = (),
     n_resamples: int = N_RESAMPLES,
     seed: int = SEED,
 ) -> dict[str, Any]:
@@ -45,10 +46,11 @@ def evaluate_folds(
         engine: That answered.
         use_metadata: Whether the networks were told age, sex and site.
         thresholds: Fold -> its network's threshold, for the record.
+        recipes: How the networks of each fold were trained, for the record; one a member.
         n_resamples, seed: Of the bootstrap over the pooled photos.
 
     Returns:
-        As ``metrics.json``, with ``folds``: ``rows`` (fold, n, n_malignant, threshold, ``summary`` and ``classes``
+        As ``metrics.json``, with ``recipes`` and ``folds``: ``rows`` (fold, n, n_malignant, threshold, ``summary`` and ``classes``
         as plain values) and ``mean``, ``sd`` (of the sample, n - 1) of each over the folds where it is defined.
 
     Raises:
@@ -72,7 +74,10 @@ def evaluate_folds(
         _fold_row(name, results) | {"threshold": (thresholds or {}).get(name)}
         for name, results in results_by_fold.items()
     ]
-    return metrics | {"folds": {"rows": rows, "mean": _over(rows, _mean), "sd": _over(rows, _sd)}}
+    return metrics | {
+        "recipes": list(recipes),
+        "folds": {"rows": rows, "mean": _over(rows, _mean), "sd": _over(rows, _sd)},
+    }
 
 
 def write_fold_evaluation(
@@ -83,6 +88,7 @@ def write_fold_evaluation(
     engine: str,
     use_metadata: bool,
     thresholds: Mapping[str, float] | None = None,
+    recipes: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Write ``metrics.json``, ``predictions.csv`` (with a last column ``fold``) and the plots; return the metrics.
 
@@ -91,7 +97,9 @@ def write_fold_evaluation(
         OutputError: If ``out`` cannot be written.
     """
     prepare_folder(out)
-    metrics = evaluate_folds(results_by_fold, manifest, engine=engine, use_metadata=use_metadata, thresholds=thresholds)
+    metrics = evaluate_folds(
+        results_by_fold, manifest, engine=engine, use_metadata=use_metadata, thresholds=thresholds, recipes=recipes
+    )
     pooled = [result for results in results_by_fold.values() for result in results]
     folds = [name for name, results in results_by_fold.items() for _ in results]
     write_file(out / PREDICTIONS_FILE, predictions_csv(pooled, manifest.codes, folds=folds).encode())

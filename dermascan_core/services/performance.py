@@ -34,6 +34,7 @@ from . import models
 
 _logger = logging.getLogger(__name__)
 _UNITS = "frozen_unit"  # folder of what the command frozen-unit measured
+_RECIPES = "cross_validation"  # folder of what cross-validate measured of recipes that do not ship as models
 _FIRST = ("test", "test-no-metadata", "cross-validation", "cross-validation-no-metadata")
 # Share of pictures without a lesion that a model refuses, below which no page lets it answer (docs/decisions/0054).
 LEAST_REFUSED = 0.95
@@ -71,7 +72,26 @@ def load_evaluation(
     return _read(path, name, which, SCHEMA, weights_dir)
 
 
+def load_recipe_folds(*, weights_dir: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Return what ``cross-validate`` measured of recipes that do not ship as models: dermoscopic photos, told metadata.
+
+    Returns:
+        Name of the recipe's folder -> contents of ``metrics.json``; its recipe stands under ``recipes``.
+
+    Raises:
+        WeightsError: If one is damaged or of a schema that this program does not know.
+    """
+    files = sorted(((weights_dir or models.WEIGHTS_DIR) / _RECIPES).glob(f"*/cross-validation/{METRICS_FILE}"))
+    return {path.parents[1].name: _parse(path, path.parents[1].name, "cross-validation", SCHEMA) for path in files}
+
+
 def _read(path: Path, name: str, which: str, schema: int, weights_dir: Path | None) -> dict[str, Any]:
+    metrics = _parse(path, name, which, schema)
+    _check_weights(metrics, name, which, weights_dir)
+    return metrics
+
+
+def _parse(path: Path, name: str, which: str, schema: int) -> dict[str, Any]:
     try:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -83,7 +103,6 @@ def _read(path: Path, name: str, which: str, schema: int, weights_dir: Path | No
             f"Expected schema {schema} in the evaluation '{which}' of '{name}'. Received {metrics.get('schema')}. "
             "Evaluate again with this version."
         )
-    _check_weights(metrics, name, which, weights_dir)
     return metrics
 
 

@@ -150,7 +150,7 @@ def serve_folds(
 
 def _fit_on(folds: Sequence[FoldAnswers], photos: Sequence[LabelledPhoto], *, name: str) -> Manifest:
     record = folds[0].record
-    draft = draft_manifest(record, record.get("members", [record["preset"]]), name=name, version="cross-validation")
+    draft = draft_manifest(record, folds[0].recipes, name=name, version="cross-validation")
     logits = np.concatenate([answers.told for answers in folds])
     return fit_decisions(draft, logits, photos, shares_by_type(record), where="the other folds")[0]
 
@@ -216,6 +216,7 @@ def write_pooled(
             engine=StoredPredictor.engine,
             use_metadata=use_metadata,
             thresholds={str(one.fold): one.manifest.as_for(image_type).threshold for one in served},
+            recipes=folds[0].recipes,
         )
         found = found or metrics
     return found

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DatasetError
+from ..evaluation.experiments import without_places
 
 Array = npt.NDArray[np.floating]
 FOLD_FILE = "validation.npz"
@@ -38,13 +39,20 @@ class FoldAnswers:
     kept: str
 
     @property
+    def recipes(self) -> list[dict[str, Any]]:
+        """The recipe's fields; of joined answers, those of each."""
+        return [without_places(one) for one in self.record.get("members", [self.record["preset"]])]
+
+    @property
     def shares(self) -> tuple[Array, Array]:
         """Class shares of the archive, and of what the loss saw."""
         return np.array(self.record["class_shares"]), np.array(self.record["sampling_shares"])
 
 
 def write_answers(answers: FoldAnswers, path: Path) -> None:
-    """Write ``validation.npz``, whole or not at all; logits as float16."""
+    """Write ``validation.npz``, whole or not at all; logits as float16. It names no place of this machine."""
+    recipes = {part: without_places(answers.record[part]) for part in ("preset", "changed") if part in answers.record}
+    record = {**answers.record, **recipes, "fold": answers.fold, "kept": answers.kept}
     partial_path = path.with_name(f"partial-{path.name}")
     with partial_path.open("wb") as file:
         np.savez_compressed(
@@ -52,7 +60,7 @@ def write_answers(answers: FoldAnswers, path: Path) -> None:
             image_ids=np.array(answers.image_ids),
             told=answers.told.astype(np.float16),
             untold=answers.untold.astype(np.float16),
-            record=np.array(json.dumps({**answers.record, "fold": answers.fold, "kept": answers.kept})),
+            record=np.array(json.dumps(record)),
         )
     os.replace(partial_path, path)
 

@@ -10,6 +10,7 @@ import streamlit as st
 from dermascan_core.triage.wording import Voice, class_name
 
 from . import measures
+from .frame import as_plain_text
 from .measured_charts import Interval, fold_chart, interval_chart
 from .measured_table import show_chart, show_nothing_yet, show_table
 
@@ -36,19 +37,54 @@ def show_folds(evaluation: Mapping[str, Any] | None, voice: Voice) -> None:
     if evaluation is None:
         show_nothing_yet("no cross-validation ships with this model.", "cross-validate --help")
         return
+    _show_all(evaluation, voice, key="folds")
+
+
+def show_recipe_folds(evaluation: Mapping[str, Any], name: str, voice: Voice, *, validation_fold: str | None) -> None:
+    """Show the folds of a recipe that is not the model that answers: whether one fold is like another.
+
+    Args:
+        evaluation: From ``load_recipe_folds``.
+        name: Of the recipe.
+        voice: Of whom it is shown to.
+        validation_fold: Of the model that answers; None where it names none.
+    """
+    st.subheader(f"Another network in all its folds: {as_plain_text(name)}")
+    recipes = "; ".join(
+        f"{as_plain_text(one['backbone'])}, {one['input_px']} px, "
+        f"{one['warmup_epochs'] + one['epochs']} rounds over the photos{', taught by others' if one['teacher'] else ''}"
+        for one in evaluation["recipes"]
+    )
+    st.markdown(
+        f"This is **not the model that answers**, but a plainer one ({recipes}), on the same photos and folds. It "
+        "shows how far one fold lies from another, and so how far to trust a figure that one fold gave."
+    )
+    own = next((row for row in evaluation["folds"]["rows"] if row["fold"] == validation_fold), None)
+    if own is not None:
+        mean, sd = (evaluation["folds"][part]["summary"]["malignant_auc"] for part in ("mean", "sd"))
+        st.info(
+            f"The model that answers was tuned on {fold_name(own['fold'])}. The plainer network's "
+            f"{measures.SUMMARY_WORDS['malignant_auc']} there is {own['summary']['malignant_auc']:.3f}; over all folds "
+            f"{mean:.3f} on average, with a standard deviation of {sd:.3f}.",
+            icon=":material/info:",
+        )
+    _show_all(evaluation, voice, key=f"folds_of_{name}")
+
+
+def _show_all(evaluation: Mapping[str, Any], voice: Voice, *, key: str) -> None:
     folds = evaluation["folds"]
     data = evaluation["data"]
     st.markdown(
         f"**{data['n_predicted']:,}** photos of **{data['n_lesions']:,}** lesions in **{len(folds['rows'])}** folds, "
         f"{data['n_malignant']:,} of them cancer or pre-cancer."
     )
-    _show_pooled(evaluation)
-    _show_each_fold(folds)
+    _show_pooled(evaluation, key)
+    _show_each_fold(folds, key)
     if evaluation["classes"]:
-        _show_classes(evaluation, voice)
+        _show_classes(evaluation, voice, key)
 
 
-def _show_pooled(evaluation: Mapping[str, Any]) -> None:
+def _show_pooled(evaluation: Mapping[str, Any], key: str) -> None:
     st.subheader("All folds together")
     summary = evaluation["summary"]
     lines = [
@@ -58,7 +94,7 @@ def _show_pooled(evaluation: Mapping[str, Any]) -> None:
     ]
     show_chart(
         interval_chart({"all folds": lines}, x_title="value, with its 95 % interval"),
-        key="folds_pooled",
+        key=f"{key}_pooled",
         alt="Main measures over all folds with 95 % intervals",
     )
     mean, sd = (evaluation["folds"][name]["summary"] for name in ("mean", "sd"))
@@ -75,13 +111,13 @@ def _show_pooled(evaluation: Mapping[str, Any]) -> None:
     number = st.column_config.NumberColumn(format="%.3f")
     show_table(
         rows,
-        key="folds_summary",
+        key=f"{key}_summary",
         file_name="cross-validation",
         column_config={"mean of the folds": number, "standard deviation": number},
     )
 
 
-def _show_each_fold(folds: Mapping[str, Any]) -> None:
+def _show_each_fold(folds: Mapping[str, Any], key: str) -> None:
     st.subheader("Fold by fold")
     st.markdown("Dots that lie close together mean: it does not matter much which photos the network learnt from.")
     rows, mean, sd = folds["rows"], folds["mean"]["summary"], folds["sd"]["summary"]
@@ -93,7 +129,7 @@ def _show_each_fold(folds: Mapping[str, Any]) -> None:
             [fold_name(row["fold"]) for row in rows],
             {words[name]: (mean[name], sd.get(name)) for name in drawn},
         ),
-        key="folds_each",
+        key=f"{key}_each",
         alt="One dot a fold for each main measure, with mean and standard deviation",
     )
     show_table(
@@ -107,7 +143,7 @@ def _show_each_fold(folds: Mapping[str, Any]) -> None:
             }
             for row in rows
         ],
-        key="folds_rows",
+        key=f"{key}_rows",
         file_name="folds",
         column_config={words[name]: st.column_config.NumberColumn(format="%.3f") for name in drawn}
         | {"line": st.column_config.NumberColumn(format="%.4f")},
@@ -119,7 +155,7 @@ def fold_name(fold: str) -> str:
     return f"fold {fold}" if str(fold).isdigit() else str(fold)
 
 
-def _show_classes(evaluation: Mapping[str, Any], voice: Voice) -> None:
+def _show_classes(evaluation: Mapping[str, Any], voice: Voice, key: str) -> None:
     st.subheader("Class by class")
     mean, sd = (evaluation["folds"][name]["classes"] for name in ("mean", "sd"))
     st.markdown("In brackets the 95 % interval over all folds; the last columns say how far the folds lie apart.")
@@ -137,7 +173,7 @@ def _show_classes(evaluation: Mapping[str, Any], voice: Voice) -> None:
             }
             for code, own in evaluation["classes"].items()
         ],
-        key="folds_classes",
+        key=f"{key}_classes",
         file_name="cross-validation-classes",
     )
 

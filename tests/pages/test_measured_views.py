@@ -55,6 +55,37 @@ def test_cross_validation_shows_each_fold_and_their_spread(open_page: OpenPage, 
     assert len(page.get("plotly_chart")) == 2
 
 
+def test_folds_of_a_plainer_recipe_stand_in_where_none_of_the_model_ship(
+    open_page: OpenPage, own: Path, fake_model: FakePredictor, tmp_path: Path
+) -> None:
+    fake_model.manifest = replace(fake_model.manifest, data={"validation_fold": 1})
+    folds = {str(k): random_results(k, 40, prefix=f"f{k}_") for k in range(3)}
+    recipe = {"backbone": "small_net", "input_px": 96, "warmup_epochs": 1, "epochs": 4, "teacher": ""}
+    metrics = evaluate_folds(folds, OURS, engine="fake", use_metadata=True, n_resamples=20, recipes=[recipe])
+    write(tmp_path / "cross_validation" / "plain" / "cross-validation", "metrics.json", metrics)
+
+    page = open_view(open_page, "folds")
+
+    shown = seen(page)
+    assert "no cross-validation ships with this model" in shown
+    assert "**not the model that answers**, but a plainer one (small\\_net, 96 px, 5 rounds over the photos)" in shown
+    value, mean = (row["summary"]["malignant_auc"] for row in (metrics["folds"]["rows"][1], metrics["folds"]["mean"]))
+    assert "was tuned on fold 1. The plainer network's" in shown
+    assert f"there is {value:.3f}; over all folds {mean:.3f} on average" in shown
+    assert list(page.dataframe[1].value["fold"]) == ["fold 0", "fold 1", "fold 2"]
+
+
+def test_damaged_folds_of_a_recipe_are_told(open_page: OpenPage, own: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cross_validation" / "plain" / "cross-validation"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text("{", encoding="utf-8")
+
+    page = open_page("performance").segmented_control(key="view").set_value("folds").run()
+
+    assert not page.exception
+    assert "'cross-validation' of 'plain' cannot be read" in seen(page)
+
+
 def test_stress_says_too_few_instead_of_a_number(open_page: OpenPage, own: Path) -> None:
     photos = [_stressed(i, "mel" if i < 4 else "nv", MEL if i < 4 else NV, {"blur": NV}) for i in range(12)]
     write(own / "stress", "stress.json", build_stress(photos, OURS, engine="fake", seed=0, n_resamples=20))
