@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -296,15 +297,29 @@ def _calm_rate(name: str, sha256: str, weights_dir: Path) -> CalmRate | None:
 def _check_weights(metrics: dict[str, Any], name: str, which: str, weights_dir: Path | None) -> None:
     if not ((weights_dir or models.WEIGHTS_DIR) / f"{name}.json").is_file():
         return  # without a manifest no model loads, and that is said where one is loaded
-    expected = models.load_model_manifest(name, weights_dir).sha256
-    if "folds" in metrics:
-        return  # answered by one network a fold, none of which is the released one
+    manifest = models.load_model_manifest(name, weights_dir)
+    expected = manifest.sha256
+    if "folds" in metrics:  # answered by one network a fold, none of which is the released one: its recipe's, though
+        trained = [member["recipe"] for member in manifest.training.get("members", [])]
+        if trained and "recipes" in metrics and _outlines(trained) != _outlines(metrics["recipes"]):
+            raise WeightsError(
+                f"Expected the folds '{which}' of '{name}' to be of its recipe, {_outlines(trained)}. They are of "
+                f"{_outlines(metrics['recipes'])}. Put them into {_RECIPES}/ under a name of their own."
+            )
+        return
     measured = metrics.get("model", {}).get("sha256")
     if measured != expected:
         raise WeightsError(
             f"Expected the evaluation '{which}' of '{name}' to be of its weights, sha256 {expected}. "
             f"It is of {measured}. Restore both from the same release, or evaluate again."
         )
+
+
+def _outlines(recipes: Sequence[Mapping[str, Any]]) -> str:
+    """Name what tells recipes apart; the fields of two versions of this program may differ."""
+    return "; ".join(
+        f"{one['backbone']} at {one['input_px']} px{', taught' if one.get('teacher') else ''}" for one in recipes
+    )
 
 
 def _folder(name: str, weights_dir: Path | None) -> Path:

@@ -9,6 +9,7 @@ from dermascan_core.services.performance import (
     available_evaluations,
     calm_rate,
     load_evaluation,
+    load_recipe_folds,
     may_answer_people,
 )
 from tests.fakes import fake_manifest
@@ -127,3 +128,25 @@ def test_papers_network_is_measured_and_answers_on_no_page():
     assert "test" in available_evaluations("nasnet_mobile")
     assert not may_answer_people("nasnet_mobile")
     assert may_answer_people("dermascan")
+
+
+def test_folds_of_another_recipe_are_not_taken_for_the_models_own(tmp_path):
+    own = {"backbone": "small_net", "input_px": 96, "teacher": "runs/large/fold-0"}
+    manifest = fake_manifest(name="dermascan", training={"members": [{"recipe": own}]})
+    save_manifest(manifest, tmp_path / "dermascan.json")
+    metrics = {**_metrics(), "folds": {"rows": []}}
+    _write(tmp_path, "cross-validation", json.dumps({**metrics, "recipes": [{**own, "teacher": "fold-3"}]}))
+    _write(tmp_path, "cross-validation-no-metadata", json.dumps({**metrics, "recipes": [{**own, "teacher": ""}]}))
+
+    assert load_evaluation("dermascan", "cross-validation", weights_dir=tmp_path)["folds"] == {"rows": []}
+    with pytest.raises(WeightsError, match=r"small_net at 96 px, taught\. They are of small_net at 96 px\. P"):
+        load_evaluation("dermascan", "cross-validation-no-metadata", weights_dir=tmp_path)
+
+
+def test_folds_of_plainer_recipes_are_found_by_name(tmp_path):
+    folder = tmp_path / "cross_validation" / "plain" / "cross-validation"
+    folder.mkdir(parents=True)
+    assert load_recipe_folds(weights_dir=tmp_path) == {}
+    (folder / "metrics.json").write_text(json.dumps(_metrics()), encoding="utf-8")
+
+    assert load_recipe_folds(weights_dir=tmp_path) == {"plain": _metrics()}
