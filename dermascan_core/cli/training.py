@@ -276,6 +276,9 @@ def rebuild(
         list[int] | None,
         typer.Option("--fold", metavar="K", help="Train only this fold and stop before the release; repeatable."),
     ] = None,
+    is_of_one_fold: Annotated[
+        bool, typer.Option("--release", help="Make the release of the one fold that --fold names; hours, not days.")
+    ] = False,
     answers: Annotated[
         Path | None,
         typer.Option(
@@ -303,6 +306,8 @@ def rebuild(
     starts = dict(one.split("=", 1) for one in pretrained or [] if "=" in one)
     if len(starts) < len(pretrained or []):
         raise typer.BadParameter("Expected BACKBONE=FILE.", param_hint="--pretrained")
+    if is_of_one_fold and len(folds or []) != 1:
+        raise typer.BadParameter(f"Expected one --fold. Received {len(folds or [])}.", param_hint="--release")
     log_to_terminal()
     with stages() as show:
         manifest = making.rebuild(
@@ -313,6 +318,7 @@ def rebuild(
             weights_dir=weights_dir or WEIGHTS_DIR,
             pretrained=starts,
             folds=folds,
+            is_of_one_fold=is_of_one_fold,
             card=card,
             external=external,
             on_progress=show,
@@ -321,7 +327,9 @@ def rebuild(
         n_kept = len(making.keep_answers(runs, answers))
         typer.echo(f"The answers of {count(n_kept, 'fold')} in {answers}.", err=True)
     if manifest is None:
-        typer.echo(f"Folds {', '.join(map(str, folds or []))} are trained. Without --fold the release is made.")
+        of_one = " With --release it is made of this fold alone." if len(folds or []) == 1 else ""
+        trained = ", ".join(map(str, folds or []))
+        typer.echo(f"Folds {trained} are trained. Without --fold the release is made.{of_one}")
         return
     typer.echo(f"sha256 {manifest.sha256}")
     _say_measures(manifest.metrics)

@@ -271,12 +271,9 @@ def _how_made(manifest: Manifest) -> str:
         return f"python -m dermascan_core rebuild {name}{data} --runs runs {ending}"
     fold, version = manifest.data["validation_fold"], f" --version {manifest.version}" * (manifest.version != "1")
     if recipe.get("teacher"):
-        made = f"python -m dermascan_core rebuild {name}{data} --runs runs --fold {fold}"
-        run = f"runs/{known.members[0]}/fold-{fold}"
-    else:
-        made = f"python -m dermascan_core train {recipe['backbone']}{data} --out runs/{name} --set pretrained=WEIGHTS"
-        run = f"runs/{name}"
-    return f"{made}\npython -m dermascan_core release {run}{data} --name {name}{version} {ending}"
+        return f"python -m dermascan_core rebuild {name}{data} --runs runs --fold {fold} --release {ending}"
+    made = f"python -m dermascan_core train {recipe['backbone']}{data} --out runs/{name} --set pretrained=WEIGHTS"
+    return f"{made}\npython -m dermascan_core release runs/{name}{data} --name {name}{version} {ending}"
 
 
 def _data_names(manifest: Manifest) -> list[str]:

@@ -31,6 +31,7 @@ def rebuild(
     weights_dir: Path,
     pretrained: Mapping[str, str] | None = None,
     folds: Sequence[int] | None = None,
+    is_of_one_fold: bool = False,
     card: Path | None = None,
     external: Sequence[Path] | None = None,
     on_progress: Progress = lambda what, done, total: None,
@@ -46,12 +47,13 @@ def rebuild(
         pretrained: Backbone -> local file of starting weights; others are as their presets say.
         folds: Train only these and stop there, so that folds can be spread over days or machines; None trains all and
             makes the release.
+        is_of_one_fold: Make the release of the one fold named: its own photos fit temperature, threshold and sets.
         card: Where its model card goes.
         external: Other archives to measure too.
         on_progress: Called with (what, done, total).
 
     Returns:
-        The manifest with all figures; None when only some folds were asked for.
+        The manifest with all figures; None when only some folds were asked for, and no release of one.
     """
     dataset = load_dataset(data)
     present = sorted({int(p.fold) for p in dataset.part(split="train")})
@@ -67,11 +69,15 @@ def rebuild(
                 pretrained=pretrained or {},
                 on_progress=partial(_say, on_progress, f"{preset_name}, "),
             )
-    if folds is not None:
+    if folds is not None and not is_of_one_fold:
         return None
-    pooled = fold_answers.join_recipes([fold_answers.read_folds(runs / member) for member in recipe.members])
+    fold, pooled = RELEASE_FOLD, None
+    if folds is None:
+        pooled = fold_answers.join_recipes([fold_answers.read_folds(runs / member) for member in recipe.members])
+    else:
+        (fold,) = folds
     make_release(
-        [runs / member / f"fold-{RELEASE_FOLD}" for member in recipe.members],
+        [runs / member / f"fold-{fold}" for member in recipe.members],
         data=data,
         name=name,
         weights_dir=weights_dir,
@@ -79,10 +85,17 @@ def rebuild(
         pooled=pooled,
         on_progress=on_progress,
     )
-    cv.write_pooled(
-        pooled, dataset, name=name, out=weights_dir / f"{name}.evaluation", on_progress=partial(_say, on_progress, "")
+    if pooled is not None:
+        cv.write_pooled(
+            pooled,
+            dataset,
+            name=name,
+            out=weights_dir / f"{name}.evaluation",
+            on_progress=partial(_say, on_progress, ""),
+        )
+    has_phones = pooled is not None and any(
+        p.metadata.image_type is ImageType.CLINICAL for p in dataset.part(split="train")
     )
-    has_phones = any(p.metadata.image_type is ImageType.CLINICAL for p in dataset.part(split="train"))
     return publish_release(
         name,
         data=data,

@@ -110,10 +110,11 @@ def test_card_says_how_each_kind_of_release_is_made_again(published):
     both = "--data HAM10000 --data PAD-UFES-20"
 
     assert "release runs/tiny --data HAM10000 --name tiny --card docs/model-card.md" in render_model_card(alone)
-    assert f"rebuild dermascan {both} --runs runs --fold 3\n" in render_model_card(student)
-    assert f"release runs/student/fold-3 {both} --name dermascan --version 2 --card" in render_model_card(student)
+    assert f"rebuild dermascan {both} --runs runs --fold 3 --release --card docs/model-card.md" in render_model_card(
+        student
+    )
     assert f"rebuild dermascan {both} --runs runs --card docs/model-card.md --ext" in render_model_card(of_all_folds)
-    of_small = f"release runs/nasnet_mobile/fold-3 {both} --name nasnet_mobile --version 2 --card docs/model-card-nasnet-mobile"
+    of_small = f"rebuild nasnet_mobile {both} --runs runs --fold 3 --release --card docs/model-card-nasnet-mobile.md"
     assert of_small in render_model_card(small)
     assert "Started from random weights" in render_model_card(small)
     assert "Started from the run `student/fold-3`" in render_model_card(larger)

@@ -54,10 +54,16 @@ def test_a_release_is_made_again_from_photos_by_one_call(tiny_recipes, generated
     options = {"data": generated_dataset, "runs": tmp_path / "runs", "weights_dir": tmp_path / "weights"}
     assert making.rebuild("tiny", tiny_recipes, folds=[0], **options) is None
     before = (tmp_path / "runs" / "small" / "fold-0" / "validation.npz").stat().st_mtime_ns
+    elsewhere = {**options, "weights_dir": tmp_path / "of one fold"}
+    of_one_fold = making.rebuild("tiny", tiny_recipes, folds=[0], is_of_one_fold=True, **elsewhere)
+    assert of_one_fold.threshold_rule.endswith("on the validation fold")
+    assert {"test", "test-no-metadata"} <= set(of_one_fold.metrics)
+    assert not list((tmp_path / "of one fold").rglob("cross-validation*"))
 
     manifest = making.rebuild("tiny", tiny_recipes, card=tmp_path / "card.md", **options)
 
     assert (tmp_path / "runs" / "small" / "fold-0" / "validation.npz").stat().st_mtime_ns == before
+    assert "of 2 folds" in manifest.threshold_rule or "2 folds, each" in manifest.threshold_rule
     assert {"test", "test-no-metadata"} <= set(manifest.metrics)
     for evaluation in ("cross-validation", "cross-validation-no-metadata"):
         assert (tmp_path / "weights" / "tiny.evaluation" / evaluation / "metrics.json").is_file()

@@ -105,6 +105,24 @@ def test_rebuild_passes_on_which_file_starts_which_backbone(monkeypatch, tmp_pat
     assert "On test:" in result.output
 
 
+def test_rebuild_releases_one_fold_where_asked_and_refuses_several(monkeypatch, tmp_path):
+    asked = {}
+
+    def make(name, recipe, **options):
+        asked.update(options)
+        return fake_manifest(metrics={"test": SUMMARY})
+
+    monkeypatch.setattr(rebuild, "rebuild", make)
+    command = ("rebuild", "dermascan", "--data", "d", "--runs", tmp_path, "--release", "--fold", "0")
+
+    several = run(*command, "--fold", "1")
+    assert several.exit_code == 2
+    assert "Expected one --fold. Received 2." in several.output
+    assert asked == {}
+    assert run(*command).exit_code == 0
+    assert (asked["folds"], asked["is_of_one_fold"]) == ([0], True)
+
+
 def test_rebuild_of_some_folds_says_that_the_release_is_still_to_come(monkeypatch, tmp_path):
     monkeypatch.setattr(rebuild, "rebuild", lambda name, recipe, **o: None)
 
