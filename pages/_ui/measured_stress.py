@@ -150,7 +150,7 @@ def _show_low_pigment(low: Mapping[str, Any]) -> None:
     st.subheader("Melanomas with little colour")
     st.markdown(
         "Melanomas that hardly stand out from the skin are the ones that people and programs miss. "
-        f"The test holds **{low['n']}** of them (among {low['n_melanoma']} melanomas)."
+        f"The photos of this measurement hold **{low['n']}** of them (among {low['n_melanoma']} melanomas)."
     )
     if low["too_few"]:
         st.info(
