@@ -10,6 +10,7 @@ import streamlit as st
 from dermascan_core.services.access import Role, User
 from dermascan_core.services.forgetting import delete_person
 from dermascan_core.services.history import LesionHistory, PersonHistory, note_view, person_history
+from dermascan_core.services.lesion_dates import dated_photos, n_days
 from dermascan_core.services.own_data import export_person
 from dermascan_core.services.readings import CONFIRM_TYPES, DIAGNOSES, OTHER, OTHER_CANCER, add_comment, add_outcome
 from dermascan_core.services.records import Records, list_people, withdraw_consent
@@ -19,6 +20,7 @@ from pages._ui.access import require
 from pages._ui.frame import as_plain_text, failures_told, link_page, page_frame
 from pages._ui.queue import CASE_PARAM
 from pages._ui.records import day, now_utc, open_records_here
+from pages._ui.then_and_now import show_then_and_now
 from pages._ui.timeline import show_timeline
 
 PERSON_PARAM = "person"
@@ -92,16 +94,18 @@ def _show_person(records: Records, history: PersonHistory, user: User) -> None:
     born = f"Born {person.birth_year}. " if person.birth_year else ""
     demo = "**Made up, for trying the program.** " if person.is_demo else ""
     st.markdown(f"{demo}{named}{born}{len(history.lesions)} lesions kept.")
+    dated = [lesion for lesion in history.lesions if n_days(dated_photos(lesion)) > 1]
     for lesion in history.lesions:
-        _show_lesion(records, lesion, user)
+        _show_lesion(records, lesion, user, shows_photos=[lesion] == dated)
     _show_rights(records, history, user)
 
 
-def _show_lesion(records: Records, history: LesionHistory, user: User) -> None:
+def _show_lesion(records: Records, history: LesionHistory, user: User, *, shows_photos: bool) -> None:
     lesion = history.lesion
     site = f" ({lesion.anatom_site})" if lesion.anatom_site else ""
     st.subheader(f"{as_plain_text(lesion.label or 'A lesion')}{site}")
     show_timeline(history, reviewer=user.name)
+    show_then_and_now(records, history, reviewer=user.name, is_open=shows_photos)
     _ask_comment(records, lesion.id, user)
     _ask_outcome(records, history, user)
 

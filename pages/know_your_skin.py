@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dermascan_core.reports.checklist import render_checklist
-from dermascan_core.triage.technique import GROUPS, SOURCE, WHOSE_ADVICE
+from dermascan_core.triage.technique import DERMATOSCOPE, GROUPS, MACRO_LENS, SOURCE, WHOSE_ADVICE
 from dermascan_core.triage.wording import SEVEN_POINT_LIST, Voice
 from pages._ui.frame import failures_told, link_page, page_frame
 
@@ -87,6 +87,10 @@ def _show_checklist() -> None:
     for number, group in enumerate(GROUPS):
         with columns[number % 2], st.container(border=True):
             st.markdown(f"**{group.name}**\n" + "\n".join(f"- {line}" for line in group.advice))
+    with st.container(border=True):
+        st.markdown(
+            "**With a dermatoscope or a macro lens**\n" + "\n".join(f"- {line}" for line in DERMATOSCOPE + MACRO_LENS)
+        )
     st.download_button(
         "Checklist to print",
         data=render_checklist,

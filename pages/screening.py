@@ -50,7 +50,7 @@ def _ask(case: Case, voice: Voice) -> None:
 
     st.header("2. The photo")
     image_type = photos.ask_image_type()
-    photos.ask_photos(case)
+    photos.ask_photos(case, image_type)
     if case.example_title:
         _show_example_mark(case)
     photos.show_given_up(case, answers, voice)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -30,6 +33,14 @@ def predictor():
 def test_default_model_and_the_papers_network_ship():
     assert {DEFAULT_MODEL, "nasnet_mobile"} <= set(SHIPPED)
     assert set(SHIPPED) <= set(RELEASES)
+
+
+def test_shipped_manifest_names_the_nine_classes_in_their_order():
+    manifest = load_model_manifest()
+
+    assert manifest.name == DEFAULT_MODEL
+    assert manifest.codes == ("mel", "nv", "bcc", "ak", "scc", "pbk", "sk", "df", "vasc")
+    assert len(manifest.class_shares) == len(manifest.codes)
 
 
 @pytest.mark.parametrize(
@@ -137,3 +148,49 @@ def test_answer_time_page_shows_what_was_promised():
     first, later = (cell.split("(")[0].strip() for cell in ours.split("|")[2:4])
     assert float(first) < 5.0
     assert float(later) < 1.5
+
+
+ANSWER_ONCE = """
+import json, sys
+from dermascan_core.domain import Answers, ImageType, Metadata
+from dermascan_core.imaging.examples import example_png
+from dermascan_core.services.models import load_predictor
+from dermascan_core.services.screening import screen_lesion
+
+predictor = load_predictor()
+screening = screen_lesion([("example.png", example_png("irregular-dark"))], metadata=Metadata(age_approx=60), answers=Answers(),
+                          image_type=ImageType.DERMOSCOPIC, predictor=predictor, explain=True)
+photo = screening.photos[0]
+print(json.dumps({
+    "model": screening.model, "engine": screening.engine, "status": photo.status, "step": screening.next_step,
+    "shares": [float(p) for p in photo.prediction.ham_probabilities], "n_maps": len(photo.heat_maps),
+    "heavy": sorted({"keras", "tensorflow", "torch", "jax"} & set(sys.modules)),
+    "litert": "ai_edge_litert" in sys.modules,
+}))
+"""
+
+
+def test_default_model_computes_an_answer_with_litert_and_no_keras_in_the_process():
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("DERMASCAN_API_URL", "DERMASCAN_WEIGHTS")
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-c", ANSWER_ONCE],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=environment,
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["model"], told["engine"]) == (DEFAULT_MODEL, "litert")
+    assert told["status"] in ("answered", "unsure")
+    assert sum(told["shares"]) == pytest.approx(1, abs=1e-5)
+    assert 0 < min(told["shares"]) < max(told["shares"]) < 1
+    assert told["n_maps"] == len(HAM_CODES)
+    assert told["litert"]
+    assert told["heavy"] == []

@@ -104,10 +104,17 @@ def _intakes(
 ) -> tuple[Intake, ...]:
     by_id = {photo.id: photo for photo in photos}
     at = {one.position: by_id.get(one.photo_id) for one in kept.photos}
-    return tuple(_intake(records, at.get(position), photo.name) for position, photo in enumerate(answer.photos))
+    return tuple(open_photo(records, at.get(position), photo.name) for position, photo in enumerate(answer.photos))
 
 
-def _intake(records: Records, photo: KeptPhoto | None, name: str) -> Intake:
+def open_photo(records: Records, photo: KeptPhoto | None, name: str) -> Intake:
+    """Open one kept photo; where that fails the intake has no picture, and its refusal says why.
+
+    Args:
+        records: Where it is kept.
+        photo: Which one; None for one that was never kept.
+        name: To show.
+    """
     if photo is None:
         return Intake(name, b"", "", refusal=Reason("not_kept", "This photo could not be decoded, so it was not kept."))
     try:

@@ -12,6 +12,7 @@ from .intake import decode_preview, encode_jpeg
 
 LIST_SIDE_PX = 160
 _QUALITY = 72
+_GROUND = 128  # mid grey, seen as no skin in a light and in a dark theme
 
 
 def small_jpeg(rgb: npt.NDArray[np.uint8], *, side_px: int = LIST_SIDE_PX) -> bytes:
@@ -36,6 +37,21 @@ def smaller_jpeg(jpeg: bytes, *, side_px: int) -> bytes:
         ValueError: If it is something else.
     """
     return small_jpeg(decode_preview(jpeg), side_px=side_px)
+
+
+def on_square(jpeg: bytes) -> bytes:
+    """Return a JPEG of ours whole, in the middle of a grey square: two such pictures are shown at the same size.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    rgb = decode_preview(jpeg)
+    height, width = rgb.shape[:2]
+    side = max(height, width)
+    square = np.full((side, side, 3), _GROUND, np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = rgb
+    return encode_jpeg(square)
 
 
 def data_address(jpeg: bytes) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..domain import ImageType
+
 SOURCE = (
     "Groups and counts: Katragadda et al. (2017), Technique Standards for Skin Lesion Imaging, a Delphi consensus of the "
     "International Skin Imaging Collaboration, JAMA Dermatology 153:207, https://doi.org/10.1001/jamadermatol.2016.3949"
@@ -142,6 +144,37 @@ GROUPS: tuple[TechniqueGroup, ...] = (
 )
 
 
-def at_the_camera() -> tuple[str, ...]:
-    """Return the short checklist to read beside the camera, one line each."""
-    return tuple(group.at_the_camera for group in GROUPS if group.at_the_camera)
+DERMATOSCOPE: tuple[str, ...] = (
+    "Magnify 10x to 20x.",
+    "Touch the skin lightly, or use polarised light.",
+    "With fluid or gel, let no air bubble stay.",
+    "Wipe the lens and the glass before each photo.",
+    "Keep the whole spot and its edge inside the circle.",
+)
+MACRO_LENS: tuple[str, ...] = (
+    "With a macro lens, 10x to 20x: go as near as the lens is made for, not 10 to 15 cm, and hold it straight above.",
+)
+# With a dermatoscope its own light, distance and angle hold.
+_ALSO_WITH_DERMATOSCOPE = ("general", "field_of_view", "colour")
+
+
+def at_the_camera(image_type: ImageType | None = None) -> tuple[str, ...]:
+    """Return the short checklist to read beside the camera, one line each.
+
+    Args:
+        image_type: What takes the photo; None while that is not known.
+    """
+    return tuple(
+        group.at_the_camera
+        for group in GROUPS
+        if group.at_the_camera and (image_type is not ImageType.DERMOSCOPIC or group.key in _ALSO_WITH_DERMATOSCOPE)
+    )
+
+
+def with_that_lens(image_type: ImageType) -> tuple[str, ...]:
+    """Return what holds for the lens in use, one line each.
+
+    >>> with_that_lens(ImageType.DERMOSCOPIC)[0]
+    'Magnify 10x to 20x.'
+    """
+    return DERMATOSCOPE if image_type is ImageType.DERMOSCOPIC else MACRO_LENS

@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2 import component
 
+from dermascan_core.domain import ImageType
 from dermascan_core.imaging.live import HINTS, LIMITS, READY
 from dermascan_core.triage.technique import at_the_camera
 
@@ -87,9 +88,14 @@ def read_shot(sent: Any) -> bytes | None:
         return None
 
 
-def offer_live_photo(*, key: str) -> bytes | None:
-    """Show the camera behind a switch, so that no browser asks for it before the person does."""
+def offer_live_photo(image_type: ImageType | None, *, key: str) -> bytes | None:
+    """Show the camera behind a switch, so that no browser asks for it before the person does.
+
+    Args:
+        image_type: What takes the photo, for the checklist beside the camera; None while that is not known.
+        key: Of the camera.
+    """
     if not st.toggle("Use this device's camera here", key="use_camera"):
         return None
-    st.markdown(" · ".join(line.rstrip(".") for line in at_the_camera()))
+    st.markdown(" · ".join(line.rstrip(".") for line in at_the_camera(image_type)))
     return take_live_photo(key=key)

@@ -36,6 +36,8 @@ _STYLE = """<style>
   color: inherit !important; font-weight: 600; box-shadow: inset 0 -3px 0 currentColor;
 }
 [class*="st-key-thumb-"] { max-width: 220px; }
+[class*="st-key-photo-pair-"] [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; }
+[class*="st-key-photo-pair-"] [data-testid="stColumn"] { min-width: 0; }
 [data-testid="stMain"] { overflow-wrap: anywhere; }
 [data-testid="stMain"] pre, [data-testid="stMain"] pre code { white-space: pre-wrap !important; }
 [data-testid="stMainBlockContainer"] { padding-top: 3.5rem; padding-bottom: 4rem; }

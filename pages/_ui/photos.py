@@ -19,6 +19,7 @@ from dermascan_core.services.intake import (
     take_in,
 )
 from dermascan_core.triage.refusals import asks_for_retake, given_up_words, retake_words
+from dermascan_core.triage.technique import with_that_lens
 from dermascan_core.triage.wording import Voice
 
 from . import camera, size
@@ -35,7 +36,7 @@ _MIN_SHARE = 20
 
 
 def ask_image_type(*, key: str = IMAGE_TYPE_KEY) -> ImageType | None:
-    """Ask what took the photo; None until it is answered."""
+    """Ask what took the photo, and say how to use it; None until it is answered."""
     chosen = st.radio(
         "What took the photo?",
         list(_IMAGE_TYPES),
@@ -43,11 +44,20 @@ def ask_image_type(*, key: str = IMAGE_TYPE_KEY) -> ImageType | None:
         format_func=_IMAGE_TYPES.__getitem__,
         key=key,
     )
-    return None if chosen is None else ImageType(chosen)
+    if chosen is None:
+        return None
+    image_type = ImageType(chosen)
+    st.caption(" · ".join(line.rstrip(".") for line in with_that_lens(image_type)))
+    return image_type
 
 
-def ask_photos(case: Case) -> None:
-    """Take photos in through the file picker or the camera; each is read once, then the picker is emptied."""
+def ask_photos(case: Case, image_type: ImageType | None) -> None:
+    """Take photos in through the file picker or the camera; each is read once, then the picker is emptied.
+
+    Args:
+        case: That they are added to.
+        image_type: What takes them; None while that is not known.
+    """
     n_free = MAX_PHOTOS - len(case.photos)
     if n_free <= 0:
         st.info(f"{MAX_PHOTOS} photos of one spot are enough. Remove one to add another.")
@@ -61,7 +71,9 @@ def ask_photos(case: Case) -> None:
         help="On a phone this also opens the camera. Several photos of the same spot make the answer steadier.",
     )
     received = [(upload.name, upload.getvalue()) for upload in uploads]
-    shot = camera.offer_live_photo(key="live_camera") if is_camera_allowed(st.context.url) else None
+    shot = None
+    if is_camera_allowed(st.context.url):
+        shot = camera.offer_live_photo(image_type, key="live_camera")
     if shot is not None:
         received.append(("camera.jpg", shot))
     if received:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dermascan_core.services.reviewing import WITHDRAWN, standing
+from dermascan_core.services.lesion_dates import is_read
+from dermascan_core.services.reviewing import WITHDRAWN
 
 from .frame import as_plain_text, link_page
 from .reading import DX_WORDS, STEP_WORDS, review_words
@@ -32,27 +33,28 @@ def show_timeline(history: LesionHistory, *, reviewer: str) -> None:
     lines += [(one.audit_number, _comment(one)) for one in history.comments]
     lines += [(one.audit_number, _outcome(one)) for one in history.outcomes]
     st.markdown("\n".join(f"- {words}" for _, words in sorted(lines)) or "Nothing kept yet.")
-    unread = [case for case in history.cases if not _is_read(case, reviewer)]
+    unread = [case for case in history.cases if not is_read(case, reviewer)]
     if unread:
         link_page("pages/review.py", "Read what you have not read yet", icon=":material/rate_review:")
 
 
-def _is_read(case: KeptCase, reviewer: str) -> bool:
-    return any(one.reviewer == reviewer for one in standing(case.reviews))
-
-
-def _case_lines(case: KeptCase, reviewer: str) -> list[tuple[int, str]]:
+def answer_line(case: KeptCase, *, reviewer: str) -> str:
+    """Return when a screening was and what was answered; of a case that ``reviewer`` has not read, not what."""
     kept = case.screening
     head = f"{moment(kept.screened_at)}: screened, {kept.image_type}"
-    if not _is_read(case, reviewer):
-        return [(kept.audit_number, f"{head}. Not read by you yet, so its answer is not shown here.")]
+    if not is_read(case, reviewer):
+        return f"{head}. Not read by you yet, so its answer is not shown here."
     share = "not assessed" if kept.p_malignant is None else f"{100 * kept.p_malignant:.0f} % cancer or pre-cancer"
     first = DX_WORDS.get(kept.predicted or "", "no class")
     again = " It was answered anew with another square or answer." if kept.replaces_id else ""
-    answer = (
-        f"{head}: {first}, {share}, {STEP_WORDS[kept.next_step].lower()} (model {as_plain_text(kept.model)}).{again}"
-    )
-    return [(kept.audit_number, answer), *((one.audit_number, _review(one)) for one in case.reviews)]
+    return f"{head}: {first}, {share}, {STEP_WORDS[kept.next_step].lower()} (model {as_plain_text(kept.model)}).{again}"
+
+
+def _case_lines(case: KeptCase, reviewer: str) -> list[tuple[int, str]]:
+    answer = (case.screening.audit_number, answer_line(case, reviewer=reviewer))
+    if not is_read(case, reviewer):
+        return [answer]
+    return [answer, *((one.audit_number, _review(one)) for one in case.reviews)]
 
 
 def _review(review: KeptReview) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dermascan_core.domain import Answers, ImageType, Metadata
+from dermascan_core.domain import Answers, ImageType, Metadata, Screening
 from dermascan_core.services import models
 from dermascan_core.services.access import Role, User
+from dermascan_core.services.history import lesion_history
 from dermascan_core.services.keeping import keep_screening, new_photo
 from dermascan_core.services.records import ConsentGiven, Records, add_lesion, add_person, open_records
+from dermascan_core.services.reviewing import REFER, Reading, confirm
 from dermascan_core.services.screening import screen_lesion
 from dermascan_core.storage.places import read_places
 from tests.fakes import FakePredictor, fake_manifest, fake_photo, photo_bytes
@@ -48,16 +51,49 @@ def keep_case(
     person = add_person(records, consent, actor="ada", now=now, name=name, is_demo=is_demo)
     spot = add_lesion(records, person.id, actor="ada", now=now, label=label, anatom_site="back")
     photo = data or photo_bytes(fake_photo(width=300, height=225, lesion=lesion))
-    screening = screen_lesion(
+    screening = _answer(file_name, photo, Answers(changing=True), ImageType.DERMOSCOPIC)
+    kept = keep_screening(records, screening, [new_photo(file_name, photo)], lesion_id=spot.id, actor="ada", now=now)
+    return kept.id
+
+
+def keep_another(
+    records: Records,
+    lesion_id: str,
+    at: datetime,
+    *,
+    lesion: tuple[int, int, int] = PALE,
+    image_type: ImageType = ImageType.DERMOSCOPIC,
+    replaces_id: str | None = None,
+    width: int = 300,
+) -> str:
+    """Keep another screening of a lesion, as if it had been answered at some time; returns its id."""
+    photo = photo_bytes(fake_photo(width=width, height=225, lesion=lesion))
+    screening = replace(_answer("mole.jpg", photo, Answers(), image_type), screened_at=at.isoformat())
+    photos = [new_photo("mole.jpg", photo)]
+    now = datetime.now(UTC)
+    return keep_screening(
+        records, screening, photos, lesion_id=lesion_id, actor="ada", now=now, replaces_id=replaces_id
+    ).id
+
+
+def read_blind(records: Records, lesion_id: str, *, user: User = ADA) -> None:
+    """Confirm a reading of every screening of a lesion, the own opinion first."""
+    now = datetime.now(UTC)
+    for case in lesion_history(records, lesion_id).cases:
+        history = lesion_history(records, lesion_id)
+        reading = Reading("unknown", "see_doctor", now.isoformat())
+        confirm(records, history, case.screening, reading, REFER, reviewer=user.name, now=now)
+
+
+def _answer(file_name: str, photo: bytes, answers: Answers, image_type: ImageType) -> Screening:
+    return screen_lesion(
         [(file_name, photo)],
         metadata=Metadata(age_approx=65),
-        answers=Answers(changing=True),
-        image_type=ImageType.DERMOSCOPIC,
+        answers=answers,
+        image_type=image_type,
         predictor=FakePredictor(manifest=fake_manifest(name=models.DEFAULT_MODEL)),
         explain=True,
     )
-    kept = keep_screening(records, screening, [new_photo(file_name, photo)], lesion_id=spot.id, actor="ada", now=now)
-    return kept.id
 
 
 def open_as(

@@ -8,6 +8,7 @@ from dermascan_core.domain import NextStep
 from dermascan_core.imaging.examples import EXAMPLES
 from dermascan_core.services import models
 from dermascan_core.triage import wording
+from dermascan_core.triage.technique import DERMATOSCOPE, MACRO_LENS
 from dermascan_core.triage.wording import (
     BARS_CAPTION,
     HEAT_MAP_CAPTION,
@@ -395,3 +396,17 @@ def test_the_same_photo_twice_in_one_upload_counts_once(open_page: OpenPage) -> 
     assert not page.exception
     assert [button.label for button in page.button].count("Remove this photo") == 1
     assert "**a\\.jpg**" in [text.value for text in page.markdown]
+
+
+@pytest.mark.parametrize(("name", "key"), [("screening", "image_type"), ("compare_moles", "mole_image_type_choice")])
+def test_lens_in_use_has_its_advice_beside_the_upload(open_page: OpenPage, name: str, key: str) -> None:
+    page = open_page(name)
+    assert "10x to 20x" not in seen(page)
+
+    page.radio(key=key).set_value("dermoscopic").run()
+    assert " · ".join(line.rstrip(".") for line in DERMATOSCOPE) in [caption.value for caption in page.caption]
+    assert MACRO_LENS[0] not in seen(page)
+
+    page.radio(key=key).set_value("clinical").run()
+    assert MACRO_LENS[0].rstrip(".") in [caption.value for caption in page.caption]
+    assert DERMATOSCOPE[0].rstrip(".") not in seen(page)

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from dermascan_core.triage.technique import GROUPS, at_the_camera
+from dermascan_core.domain import ImageType
+from dermascan_core.triage.technique import DERMATOSCOPE, GROUPS, MACRO_LENS, at_the_camera, with_that_lens
 
 # As the abstract of Katragadda et al. (2017) counts them.
 PUBLISHED = {
@@ -35,3 +36,34 @@ def test_checklist_at_the_camera_is_short_enough_to_read_with_the_phone_in_hand(
 
     assert 5 <= len(lines) <= 8
     assert all(len(line) <= 50 for line in lines)
+
+
+def test_dermatoscope_has_lines_of_its_own_on_magnification_contact_bubbles_and_lens() -> None:
+    lines = with_that_lens(ImageType.DERMOSCOPIC)
+
+    assert lines == DERMATOSCOPE
+    assert all(len(line) <= 55 for line in lines)
+    text = " ".join(lines)
+    assert "10x to 20x" in text
+    assert "Touch the skin lightly, or use polarised light" in text
+    assert "fluid or gel, let no air bubble stay" in text
+    assert "Wipe the lens" in text
+
+
+def test_macro_lens_has_a_line_of_its_own_where_the_photo_is_a_cameras() -> None:
+    [line] = with_that_lens(ImageType.CLINICAL)
+
+    assert (line,) == MACRO_LENS
+    assert "macro lens, 10x to 20x" in line
+
+
+def test_distance_and_coin_are_left_out_with_a_dermatoscope() -> None:
+    with_phone, with_dermatoscope = at_the_camera(ImageType.CLINICAL), at_the_camera(ImageType.DERMOSCOPIC)
+
+    assert with_phone == at_the_camera()
+    assert "10 to 15 cm away. Tap the spot. Hold still." in with_phone
+    assert with_dermatoscope == (
+        "Skin clean, hair parted.",
+        "The spot in the middle, skin all around it.",
+        "No filters.",
+    )
