@@ -12,6 +12,7 @@ from dermascan_core.training import data as training_data
 from dermascan_core.training.fit import RunResult
 from dermascan_core.training.releases import RELEASES
 from tests.fakes import fake_manifest
+from tests.training.conftest import dataset_rows, write_dataset
 
 SUMMARY = {"summary": {"macro_auc": {"value": 0.9, "low": 0.8, "high": 0.95}}}
 
@@ -249,3 +250,31 @@ def test_train_in_several_processes_says_when_jax_is_not_installed(monkeypatch, 
 
     assert result.exit_code == 1
     assert result.output.startswith("Error: Expected JAX, which connects processes that train together.")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "smoke", "--out", "out"),
+        ("cross-validate", "smoke", "--out", "out"),
+        ("lr-find", "smoke", "--out", "out"),
+        ("release", "RUN", "--name", "own", "--weights-dir", "out"),
+        ("rebuild", "dermascan", "--runs", "out", "--weights-dir", "out"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_whatever_learns_refuses_data_that_leak_and_names_the_lesions(command, finished_run, tmp_path, monkeypatch):
+    rows = [row | {"patient_id": ""} for row in dataset_rows()]
+    rows[0] |= {"patient_id": "P1", "fold": 1 - rows[0]["fold"]}  # its lesion's other photo names no person
+    rows[4] |= {"split": "test", "fold": ""}
+    data = write_dataset(tmp_path / "data", rows=rows)
+    monkeypatch.chdir(tmp_path)
+
+    result = run(*(finished_run if word == "RUN" else word for word in command), "--data", data)
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: Expected every lesion (or patient) in one split and one fold only. 2 lie in several: P1 nv_0, nv_3. "
+        "Results on such a split would be too good; correct 'split' and 'fold'.\n"
+    )
+    assert not Path("out").exists()
