@@ -57,28 +57,32 @@ train: $(VENV)/train.stamp ## Train PRESET on $$DERMASCAN_DATA/ham10000 into OUT
 
 SCAN = $(PY) -m dermascan_core
 FIGURES = weights/$(MODEL).evaluation
+# The pages are of the model that answers by default; another one gets its figures and a card of its own.
+IS_DEFAULT = $(filter dermascan,$(MODEL))
+PAGE = $(if $(IS_DEFAULT),--page docs/$(1).md)
+CARD = docs/model-card$(if $(IS_DEFAULT),,-$(subst _,-,$(MODEL))).md
 DATA = --data "$$DERMASCAN_DATA/ham10000" --data "$$DERMASCAN_DATA/pad"
 VALIDATED = --images "$$DERMASCAN_DATA/ham10000/images" --labels "$$DERMASCAN_DATA/ham10000/metadata.csv" --split train --fold 0
 OTHERS = --external "$$DERMASCAN_DATA/isic_uda1" --external "$$DERMASCAN_DATA/isic2020_patients"
 PEOPLE = --images "$$DERMASCAN_DATA/isic2020_patients/images" --labels "$$DERMASCAN_DATA/isic2020_patients/metadata.csv"
 
-figures: $(VENV)/train.stamp ## Measure MODEL again on $$DERMASCAN_DATA: weights/MODEL.evaluation and the pages made of it
+figures: $(VENV)/train.stamp ## Measure MODEL again on $$DERMASCAN_DATA: weights/MODEL.evaluation and its card; of the default model every page
 	@for name in ham10000 pad isic_uda1 isic2020_patients; do \
 	  test -f "$$DERMASCAN_DATA/$$name/metadata.csv" || { \
 	    echo "Expected the environment variable DERMASCAN_DATA to name a folder that holds $$name/metadata.csv."; \
 	    echo "Received '$$DERMASCAN_DATA'. What the folders hold and how they are made: docs/data.md"; exit 1; }; \
 	done
 	$(SCAN) gate $(MODEL) $(DATA)
-	$(SCAN) publish $(MODEL) $(DATA) $(OTHERS) --card docs/model-card.md
-	$(SCAN) publish nasnet_mobile $(DATA) $(OTHERS) --card docs/model-card-nasnet-mobile.md
+	$(SCAN) publish $(MODEL) $(DATA) $(OTHERS) --card $(CARD)
+	$(if $(IS_DEFAULT),$(SCAN) publish nasnet_mobile $(DATA) $(OTHERS) --card docs/model-card-nasnet-mobile.md)
 	$(SCAN) export $(MODEL) --format litert --data "$$DERMASCAN_DATA/ham10000"
 	$(SCAN) repeatability $(MODEL) $(VALIDATED) --limit 400 --out $(FIGURES)/repeatability
 	$(SCAN) stress --model $(MODEL) --images "$$DERMASCAN_DATA/ham10000/images" --labels "$$DERMASCAN_DATA/ham10000/metadata.csv" \
 	  --split test --limit 300 --out $(FIGURES)/stress
-	$(SCAN) refusals $(MODEL) $(DATA) --out $(FIGURES)/refusals --page docs/refusals.md
-	$(SCAN) adversarial $(MODEL) $(VALIDATED) --limit 24 --out $(FIGURES)/adversarial --page docs/adversarial.md
-	$(SCAN) ugly-duckling --model $(MODEL) $(PEOPLE) --out $(FIGURES)/ugly-duckling --page docs/ugly-duckling.md
-	$(SCAN) compress $(MODEL) --data "$$DERMASCAN_DATA/ham10000" --limit 300 --out $(FIGURES)/compression --page docs/compression.md
+	$(SCAN) refusals $(MODEL) $(DATA) --out $(FIGURES)/refusals $(call PAGE,refusals)
+	$(SCAN) adversarial $(MODEL) $(VALIDATED) --limit 24 --out $(FIGURES)/adversarial $(call PAGE,adversarial)
+	$(SCAN) ugly-duckling --model $(MODEL) $(PEOPLE) --out $(FIGURES)/ugly-duckling $(call PAGE,ugly-duckling)
+	$(SCAN) compress $(MODEL) --data "$$DERMASCAN_DATA/ham10000" --limit 300 --out $(FIGURES)/compression $(call PAGE,compression)
 	$(SCAN) comparison --out docs/comparison.md
 
 bench: $(VENV)/test.stamp ## Measure speed: each file of benchmarks/ prints its table

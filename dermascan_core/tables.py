@@ -288,6 +288,38 @@ def group_of(photo: LabelledPhoto) -> str:
     return photo.patient_id or photo.lesion_id or photo.image_id
 
 
+def photos_by_patient(photos: Iterable[LabelledPhoto]) -> dict[str, list[LabelledPhoto]]:
+    """Return patient -> photos, of the rows that name one."""
+    found: dict[str, list[LabelledPhoto]] = {}
+    for photo in photos:
+        if photo.patient_id:
+            found.setdefault(photo.patient_id, []).append(photo)
+    return found
+
+
+def photos_by_lesion(photos: Sequence[LabelledPhoto]) -> dict[str, list[LabelledPhoto]]:
+    """Return lesion -> photos, of the rows that name one; the patient stands before the lesion where known.
+
+    Archives number the lesions of a person anew, so lesion 1 of two people are two lesions. Rows that name a lesion and
+    no patient belong to the one patient who has a lesion of that name; where several have one, nothing says whose it is,
+    and such rows are a lesion of their own.
+
+    >>> photos = [LabelledPhoto("a", "nv", False, lesion_id="L", patient_id="P"), LabelledPhoto("b", "nv", False, lesion_id="L")]
+    >>> {lesion: [photo.image_id for photo in found] for lesion, found in photos_by_lesion(photos).items()}
+    {'P L': ['a', 'b']}
+    """
+    owners: dict[str, set[str]] = {}
+    for photo in photos:
+        owners.setdefault(photo.lesion_id, set()).update({photo.patient_id} - {""})
+    found: dict[str, list[LabelledPhoto]] = {}
+    for photo in photos:
+        if photo.lesion_id:
+            known = owners[photo.lesion_id]
+            patient = photo.patient_id or (next(iter(known)) if len(known) == 1 else "")
+            found.setdefault(f"{patient} {photo.lesion_id}".strip(), []).append(photo)
+    return found
+
+
 def has_fold(photo: LabelledPhoto) -> bool:
     """Return whether the photo's fold is a number, 0 or more: only then can it be held out, or trained without another."""
     return photo.fold.isascii() and photo.fold.isdecimal()

@@ -1,6 +1,7 @@
 """The house's outer wall: commands, start-up settings, colours, licences."""
 
 import os
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 import dermascan_core
 from dermascan_core.imaging.decode import MAX_SIZE_BYTES
+from dermascan_core.services.models import DEFAULT_MODEL
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
@@ -49,6 +51,28 @@ def test_make_without_a_target_says_what_can_be_made(checkout: Path) -> None:
 
     assert "make run\tOpen the app" in done.stdout
     assert not (checkout / ".venv").exists()
+
+
+def pages_of_figures(checkout: Path, *arguments: str) -> set[str]:
+    """Return which pages `make figures` would write."""
+    done = make("--dry-run", "figures", *arguments, cwd=checkout)
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"--(?:page|card) (\S+)", done.stdout)) | set(re.findall(r"--out (docs/\S+)", done.stdout))
+
+
+def test_figures_of_another_model_leave_the_pages_of_the_default_alone(checkout: Path) -> None:
+    names = ("refusals", "adversarial", "ugly-duckling", "compression", "comparison", "model-card")
+    every = {f"docs/{name}.md" for name in names} | {"docs/model-card-nasnet-mobile.md"}
+
+    assert pages_of_figures(checkout) == pages_of_figures(checkout, f"MODEL={DEFAULT_MODEL}") == every
+    assert pages_of_figures(checkout, "MODEL=nasnet_mobile") == {
+        "docs/model-card-nasnet-mobile.md",
+        "docs/comparison.md",  # of all models
+    }
+    other = make("--dry-run", "figures", "MODEL=mine", cwd=checkout).stdout
+    assert "--card docs/model-card-mine.md" in other
+    assert "--out weights/mine.evaluation/refusals" in other
+    assert "publish nasnet_mobile" not in other
 
 
 def test_make_run_with_an_unsupported_python_gives_one_sentence(checkout: Path) -> None:

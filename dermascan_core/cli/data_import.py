@@ -25,6 +25,11 @@ OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="The data 
 SkipOption = Annotated[bool, typer.Option("--skip-unknown", help="Leave rows out whose diagnosis is no class of ours.")]
 CopyOption = Annotated[bool, typer.Option("--copy", help="Copy photos; without it they are linked where that works.")]
 
+MasksOption = Annotated[
+    Path | None,
+    typer.Option("--masks", metavar="DIR", help="Masks of the lesions, named as their photos (or *_segmentation)."),
+]
+
 
 @import_app.command("ham10000", epilog=example("data import ham10000 --source downloads --out ham10000"))
 def import_ham10000(
@@ -35,14 +40,14 @@ def import_ham10000(
         typer.Option("--isic2019-labels", metavar="CSV", help="ISIC 2019's ground truth, which parts akiec."),
     ] = None,
 ) -> None:
-    """Make the 200x150 view of HAM10000 with the shipped split; photos already made are kept."""
+    """Make the 200x150 view of HAM10000, and of its masks, with the shipped split; photos already made are kept."""
     from ..datasets.ham10000 import import_ham10000 as make_view
 
     with progress("Importing") as show:
         summary = make_view(source, out, isic2019_labels=isic2019_labels, on_progress=show)
     typer.echo(
         f"{count(summary.n_photos, 'photo')} in {out}, {summary.n_made} made now; "
-        f"{summary.n_outside_split} of the archive are not in the split."
+        f"{summary.n_outside_split} of the archive are not in the split.{_masks(summary.n_masks)}"
     )
     if summary.missing:
         shown = ", ".join(summary.missing[:5])
@@ -59,15 +64,16 @@ def _write(
     test_share: TestShareOption = 0.1,
     seed: SeedOption = 0,
     no_duplicates: NoDuplicatesOption = False,
+    masks: MasksOption = None,
 ) -> None:
-    from ..datasets.form import write_dataset
+    from ..datasets.form import add_masks, write_dataset
     from ..datasets.split import split_parts
 
     parts = split_parts(scheme.value, n_folds=n_folds, test_share=test_share)
     archive = read()
     with stages() as show:
         summary = write_dataset(
-            archive.records,
+            archive.records if masks is None else add_masks(archive.records, masks),
             out,
             parts=parts,
             seed=seed,
@@ -86,7 +92,10 @@ def _tell(summary: ImportSummary, out: Path) -> None:
         if summary.has_own_split
         else "Each person, lesion and picture lies in one part"
     )
-    typer.echo(f"{count(summary.n_photos, 'photo')} in {out}, {summary.n_placed} placed now ({how}). {split}.")
+    typer.echo(
+        f"{count(summary.n_photos, 'photo')} in {out}, {summary.n_placed} placed now ({how}). {split}."
+        f"{_masks(summary.n_masks)}"
+    )
     for sentence, names in (
         ("the source lacks", summary.missing),
         ("these cannot be decoded (see: data verify --fix):", summary.damaged),
@@ -97,6 +106,10 @@ def _tell(summary: ImportSummary, out: Path) -> None:
         shown = ", ".join(f"{name.replace(chr(9), ' ')} {n:,}" for name, n in list(summary.skipped.items())[:10])
         typer.echo(f"Left out, for their diagnosis is no class of ours: {shown}.", err=True)
     typer.echo("Check it with: python -m dermascan_core data verify DIR", err=True)
+
+
+def _masks(n: int) -> str:
+    return f" {count(n, 'mask')} of lesions beside them." if n else ""
 
 
 def import_command(name: str, *, shown: str) -> Callable[[Callable[..., Archive]], None]:

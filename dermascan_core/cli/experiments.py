@@ -122,6 +122,9 @@ def experiments(
         Path | None, typer.Option("--out", metavar="FILE", help="The table as CSV; default: printed.")
     ] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="The table as Markdown.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", metavar="DIR", help="Gets scores.png, learning-curve.png, epochs.png.")
+    ] = None,
 ) -> None:
     """Compare training runs: what was changed, how well each validated, and in which fields they differ."""
     from ..evaluation.experiments import (
@@ -131,7 +134,7 @@ def experiments(
         read_experiments,
         rows_as_csv,
     )
-    from ..evaluation.files import write_file
+    from ..evaluation.files import prepare_folder, write_file
 
     found = read_experiments(places)
     table = experiment_rows(found)
@@ -141,6 +144,14 @@ def experiments(
         write_file(markdown, markdown_page(found).encode())
     if out is None and markdown is None:
         typer.echo(rows_as_csv(table), nl=False)
+    if plots is not None:
+        from ..evaluation.experiment_plots import draw_experiment_plots
+
+        drawn = draw_experiment_plots(found)
+        prepare_folder(plots)
+        for name, data in drawn.items():
+            write_file(plots / name, data)
+        typer.echo(f"Drawn in {plots}: {', '.join(drawn) or 'nothing, for no run has a score'}.", err=True)
     typer.echo(
         f"{count(len(found), 'run')}; they differ in: {', '.join(differing_fields(found)) or 'nothing'}.", err=True
     )

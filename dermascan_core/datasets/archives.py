@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import DatasetError
@@ -178,12 +178,13 @@ def read_pad_ufes_20(source: Path, *, skip_unknown: bool = False) -> Archive:
 
 
 def read_ph2(source: Path, *, skip_unknown: bool = False) -> Archive:
-    """Read PH2: 200 dermoscopic photos, 80 common nevi, 80 atypical nevi, 40 melanomas.
+    """Read PH2: 200 dermoscopic photos, 80 common nevi, 80 atypical nevi, 40 melanomas, each with its lesion's mask.
 
     Wants ``PH2_dataset.txt`` (columns between ``||``: Name, Histological Diagnosis, Clinical Diagnosis with 0 for a
     common nevus, 1 for an atypical nevus, 2 for a melanoma) or the sheet saved as ``PH2_dataset.csv`` (Image Name,
     and an X under Common Nevus, Atypical Nevus or Melanoma); and the folders
-    ``PH2 Dataset images/IMD003/IMD003_Dermoscopic_Image/IMD003.bmp``.
+    ``PH2 Dataset images/IMD003/IMD003_Dermoscopic_Image/IMD003.bmp`` and, for the masks,
+    ``PH2 Dataset images/IMD003/IMD003_lesion/IMD003_lesion.bmp``.
 
     Raises:
         DatasetError: If a file is missing, or a diagnosis is unknown.
@@ -191,6 +192,7 @@ def read_ph2(source: Path, *, skip_unknown: bool = False) -> Archive:
     """
     labels = list(_ph2_labels(source))
     files = _find_files(source, is_wanted=lambda path: path.parent.name.endswith("_Dermoscopic_Image"))
+    masks = _find_files(source, is_wanted=lambda path: path.parent.name.endswith("_lesion"))
     labeller = Labeller(
         lambda text: {"0": "nv", "1": "nv", "2": "mel"}.get(text) or parse_diagnosis(text), skip_unknown=skip_unknown
     )
@@ -208,7 +210,7 @@ def read_ph2(source: Path, *, skip_unknown: bool = False) -> Archive:
             "dx_type": "histopathology" if tissue else "clinic",
             **_source("PH2", DERMOSCOPIC, "research and education only"),
         }
-        records.append(_record(cells, files))
+        records.append(replace(_record(cells, files), mask=masks.get(f"{name}_lesion".lower())))
     return _archive(records, labeller)
 
 

@@ -12,6 +12,7 @@ from ..errors import DatasetError, MetadataError
 from ..evaluation.files import prepare_folder
 from ..tables import LabelledPhoto, find_photos, key_column, photo_stem
 from .form import Row, place_photo, write_rows
+from .masks import find_mask
 from .split import photo_groups
 from .verify import VerifyReport
 
@@ -34,7 +35,7 @@ class CleanSummary:
 def write_cleaned(
     report: VerifyReport, out: Path, *, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> CleanSummary:
-    """Write ``metadata.csv``, ``images/`` (links) and ``removed.csv`` (rows with their reason) into a new folder.
+    """Write ``metadata.csv``, ``images/`` and ``masks/`` (links) and ``removed.csv`` (rows with their reason) into a new folder.
 
     Taken out: rows without a photo that can be read or a diagnosis that is known, repeated names, pictures with
     different diagnoses, and, of a person, lesion or picture in several splits or folds, every photo but those in the
@@ -64,6 +65,9 @@ def write_cleaned(
     files = find_photos(report.folder / "images", [photo_stem(row[key]) for row in kept])
     for done, path in enumerate(files.values(), start=1):
         place_photo(path, out / "images" / path.name)
+        if mask := find_mask(path):
+            prepare_folder(out / "masks")
+            place_photo(mask, out / "masks" / mask.name)
         on_progress(done, len(files))
     write_rows(out / "metadata.csv", [{"image_id": photo_stem(row[key]), **row} for row in kept])
     if removed:

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +22,7 @@ from ..imaging.decode import MIN_SIDE_PX
 from ..tables import find_photos, key_column, photo_from_row, read_labels, read_table, safe_cell
 from ..taxonomy import CLASSES
 from .duplicates import find_duplicates, read_prints
+from .masks import find_masks, write_mask
 from .split import Part, split_parts, split_photos
 
 StageProgress = Callable[[str, int, int], None]
@@ -44,11 +45,13 @@ class Record:
         row: Column -> text; columns of ``COLUMNS`` that are absent are unknown, others are kept behind them.
         photo: Its file, or a function that returns its bytes; None where the archive lacks it.
         ending: Of the file to write, with the dot.
+        mask: The archive's mask of the lesion, where it has one.
     """
 
     row: Row
     photo: Path | Callable[[], bytes] | None
     ending: str = ".jpg"
+    mask: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class ImportSummary:
         skipped: Diagnoses that were left out, and how often.
         damaged: Photos that cannot be decoded.
         has_own_split: Whether the archive gave the split.
+        n_masks: Photos with a mask of their lesion.
     """
 
     n_photos: int
@@ -72,6 +76,7 @@ class ImportSummary:
     skipped: Mapping[str, int] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
     has_own_split: bool = False
+    n_masks: int = 0
 
 
 class Labeller:
@@ -122,7 +127,7 @@ def write_dataset(
     skipped: Mapping[str, int] | None = None,
     on_progress: StageProgress = lambda sentence, done, total: None,
 ) -> ImportSummary:
-    """Write ``images/`` and ``metadata.csv``; photos already there are kept.
+    """Write ``images/``, ``metadata.csv`` and, of photos that have one, ``masks/``; what is already there is kept.
 
     A photo under 128 px is enlarged, for nothing smaller is read; another becomes a hard link to the archive's file, or
     a symbolic link, or a copy, whichever works first.
@@ -138,7 +143,7 @@ def write_dataset(
         on_progress: Called with (sentence, done, total).
 
     Raises:
-        DatasetError: If no photo is there, or a name occurs twice.
+        DatasetError: If no photo is there, a name occurs twice, or a mask is not one of its photo.
         OutputError: If ``out`` cannot be written.
     """
     usable = [record for record in records if record.photo is not None]
@@ -156,6 +161,7 @@ def write_dataset(
         how[_place(record.photo, target, must_copy=must_copy)] += 1
         files[record.row["image_id"]] = target
         on_progress("Placing photos", done, len(usable))
+    n_masks = _write_masks(usable, files, out / "masks", on_progress)
     rows = [record.row for record in usable]
     has_own_split = any(row.get("split") for row in rows)
     damaged: Iterable[str] = ()
@@ -170,7 +176,46 @@ def write_dataset(
         skipped=dict(skipped or {}),
         damaged=tuple(sorted(damaged)),
         has_own_split=has_own_split,
+        n_masks=n_masks,
     )
+
+
+def add_masks(records: Sequence[Record], folder: Path) -> list[Record]:
+    """Return the records with the masks of a folder, matched by name; records without one there stay as they are.
+
+    Args:
+        records: Of an archive or of one's own photos.
+        folder: Holds masks named as their photos are, or with ``_segmentation``, ``_lesion`` or ``_mask`` behind.
+
+    Raises:
+        DatasetError: If none of its files fits a photo, or a photo lies in it.
+    """
+    masks = find_masks(folder)
+    inside = [r for r in records if isinstance(r.photo, Path) and r.photo.resolve().is_relative_to(folder.resolve())]
+    if inside:
+        raise DatasetError(
+            f"Expected masks and no photos in '{folder}'. {len(inside)} photos were read from there, such as "
+            f"{inside[0].row['image_id']}. Keep masks in a folder outside that of the photos."
+        )
+    added = [replace(one, mask=masks.get(one.row["image_id"].lower(), one.mask)) for one in records]
+    if records and not any(one.mask for one in added):
+        raise DatasetError(
+            f"Expected masks in '{folder}' with their photos' names, such as {records[0].row['image_id']}.png. "
+            f"None of its {len(set(masks.values()))} pictures has one. Rename them, or leave --masks out."
+        )
+    return added
+
+
+def _write_masks(records: Sequence[Record], files: Mapping[str, Path], folder: Path, on_progress: StageProgress) -> int:
+    masked = [record for record in records if record.mask is not None]
+    if masked:
+        prepare_folder(folder)
+    for done, record in enumerate(masked, start=1):
+        name = record.row["image_id"]
+        assert record.mask is not None
+        write_mask(record.mask, folder / f"{name}.png", photo=files[name])
+        on_progress("Writing masks", done, len(masked))
+    return len(masked)
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:

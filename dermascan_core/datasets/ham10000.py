@@ -1,4 +1,4 @@
-"""Makes the 200x150 view of HAM10000 that the models train on, from the public archive's 600x450 files.
+"""Makes the 200x150 view of HAM10000 that the models train on, and of its masks, from the public archive's 600x450 files.
 
 The archive (https://doi.org/10.7910/DVN/DBW86T) is downloaded by the user, who accepts its terms there.
 """
@@ -19,6 +19,7 @@ from ..evaluation.files import prepare_folder, write_file
 from ..imaging.decode import read_photo
 from ..tables import SHIPPED_SPLITS, read_table
 from ..taxonomy import is_unknown
+from .masks import write_mask
 
 VIEW_PX = (200, 150)
 COLUMNS = (
@@ -27,6 +28,7 @@ COLUMNS = (
 )
 _METADATA_NAMES = ("HAM10000_metadata", "HAM10000_metadata.csv", "HAM10000_metadata.tab")
 _PHOTO_NAME = re.compile(r"(ISIC_\d{7})\.jpe?g", re.IGNORECASE)
+_MASK_NAME = re.compile(r"(ISIC_\d{7})_segmentation\.png", re.IGNORECASE)
 # As the view's own files: their luminance table is libjpeg's for quality 75, their colour is halved both ways. Of
 # Pillow's filters, Lanczos comes nearest to their sharpness (compared through the 224 px view of the same photos).
 _JPEG = {"quality": 75, "subsampling": "4:2:0"}
@@ -41,12 +43,14 @@ class ImportSummary:
         n_made: Photos made now; the others were there from an earlier run.
         n_outside_split: Photos of the archive that the shipped split does not use.
         missing: Photos of the split that the source lacks.
+        n_masks: Photos with a mask of their lesion.
     """
 
     n_photos: int
     n_made: int
     n_outside_split: int
     missing: tuple[str, ...]
+    n_masks: int
 
 
 def import_ham10000(
@@ -57,10 +61,11 @@ def import_ham10000(
     split_table: Path = SHIPPED_SPLITS / "ham10000.csv",
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ImportSummary:
-    """Write ``images/`` and ``metadata.csv`` of a data set folder; photos already made are kept.
+    """Write ``images/``, ``metadata.csv`` and, of photos that have one, ``masks/``; what was made already is kept.
 
     Args:
-        source: Folder with HAM10000_metadata and the JPEG files, in one folder or in the archive's two parts.
+        source: Folder with HAM10000_metadata and the JPEG files, in one folder or in the archive's two parts; the masks
+            where ``HAM10000_segmentations_lesion_tschandl`` was unpacked too.
         out: The data set folder.
         isic2019_labels: ``ISIC_2019_Training_GroundTruth.csv``, which parts akiec into AK and SCC; None leaves it
             whole.
@@ -68,14 +73,14 @@ def import_ham10000(
         on_progress: Called with (done, total).
 
     Raises:
-        DatasetError: If the source is not the archive, or a photo of it is damaged; names the file.
+        DatasetError: If the source is not the archive, or a photo or mask of it is damaged; names the file.
         TableError: If a table cannot be read.
         OutputError: If ``out`` cannot be written.
     """
     table_rows = read_table(_find_metadata(source), what="HAM10000_metadata")
     _check_columns(table_rows[0])
     rows = {row["image_id"]: row for row in table_rows}
-    files = _find_photos(source)
+    files, masks = _find_named(source, _PHOTO_NAME), _find_named(source, _MASK_NAME)
     with split_table.open(newline="", encoding="utf-8") as file:
         split = {row["image_id"]: row for row in csv.DictReader(file)}
     finer = {} if isic2019_labels is None else _read_isic2019(isic2019_labels)
@@ -90,10 +95,15 @@ def import_ham10000(
     for done, image_id in enumerate(used, start=1):
         n_made += _make_view(files[image_id], out / "images" / f"{image_id}.jpg")
         on_progress(done, len(used))
+    masked = [image_id for image_id in used if image_id in masks]
+    if masked:
+        prepare_folder(out / "masks")
+    for image_id in masked:
+        write_mask(masks[image_id], out / "masks" / f"{image_id}.png", photo=out / "images" / f"{image_id}.jpg")
     table = [_row(rows[image_id], split[image_id], finer.get(image_id, "")) for image_id in used]
     write_file(out / "metadata.csv", _to_csv(table).encode())
     missing = tuple(image_id for image_id in sorted(split) if image_id not in set(used))
-    return ImportSummary(len(used), n_made, len(set(files) - set(split)), missing)
+    return ImportSummary(len(used), n_made, len(set(files) - set(split)), missing, len(masked))
 
 
 def _find_metadata(source: Path) -> Path:
@@ -115,8 +125,8 @@ def _check_columns(row: Mapping[str, str]) -> None:
         )
 
 
-def _find_photos(source: Path) -> dict[str, Path]:
-    named = ((_PHOTO_NAME.fullmatch(path.name), path) for path in sorted(source.rglob("*")))
+def _find_named(source: Path, pattern: re.Pattern[str]) -> dict[str, Path]:
+    named = ((pattern.fullmatch(path.name), path) for path in sorted(source.rglob("*")))
     return {match[1].upper(): path for match, path in named if match}
 
 

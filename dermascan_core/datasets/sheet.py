@@ -37,12 +37,21 @@ Queensland. Tschandl, Rosendahl & Kittler, *Scientific Data* 5, 180161 (2018), h
 No photo of the archive lies in this project; `python -m dermascan_core data import ham10000` makes the
 200x150 px view that is counted here from the public archive's 600x450 px files. The view holds {share} of the
 archive's {archive:,} photos."""
+# The whole archive: Pacheco et al. (2020), https://doi.org/10.1016/j.dib.2020.106221.
+_PAD, _PAD_PHOTOS, _PAD_PEOPLE = "PAD-UFES-20", 2298, 1373
+_PAD_ABOUT = """\
+PAD-UFES-20: smartphone photos of skin lesions, with what the people noticed, collected by the dermatological programme of
+the Federal University of Espírito Santo, Brazil. Pacheco and others, *Data in Brief* 32, 106221 (2020),
+https://doi.org/10.1016/j.dib.2020.106221. **Licence: CC BY 4.0.**
+No photo of the archive lies in this project; `python -m dermascan_core data import pad-ufes-20` makes the data set. The
+photos that are counted here are {share} of the archive's {archive:,} of {people:,} people."""
 _HAM_FINER = """\
 "SCC" here is ISIC 2019's label on part of `akiec`: in-situ disease (Bowen). Invasive squamous cell carcinoma is not in
 these photos. `bkl` is the archive's pigmented benign keratosis, with seborrheic keratosis inside it unmarked."""
 _HAM_LIMITS = """\
 - **Nails and mucosa.** The archive leaves them out, and so does the app.
-- **Phone photos.** Every photo is dermoscopy; a phone photo is marked "not tested on phone photos".
+- **Phone photos.** Every photo is dermoscopy; beside a phone photo the app says on how many such photos the model was
+  measured, or that it was not.
 - **Rare forms**, amelanotic melanoma among them, and lesions outside the seven classes: rashes, infections, wounds."""
 
 
@@ -176,6 +185,8 @@ def _about(rows: Sequence[Row], n: int, *, is_ham: bool) -> str:
     if is_ham:
         archive = sum(_ARCHIVE_COUNTS.values())
         return _HAM_ABOUT.format(share=_percent(n, archive), archive=archive)
+    if all(row.get("source") == _PAD for row in rows):
+        return _PAD_ABOUT.format(share=_percent(n, _PAD_PHOTOS), archive=_PAD_PHOTOS, people=_PAD_PEOPLE)
     pairs = Counter((_known(row.get("source")), _known(row.get("licence"))) for row in rows)
     lines = [[source, licence, count] for (source, licence), count in sorted(pairs.items())]
     return _markdown(["Source", "Licence", "Photos"], lines)
@@ -286,13 +297,19 @@ def _limits(photos: Sequence[LabelledPhoto], *, is_ham: bool) -> str:
         f"- **Skin tone.** {skin}",
         f"- **Children.** {young} photos are of people under 18"
         + (': too few, so under 18 the app answers "not tested".' if young < 500 else "."),
-        *([_HAM_LIMITS] if is_ham else []),
+        _HAM_LIMITS if is_ham else _melanomas(photos),
         f"- **How often.** {share} of these photos show cancer or pre-cancer. Archives are gathered to train programs, so this"
         "\n  is no rate among people who wonder about a mole, and a probability is a share among photos like these.",
     ]
     if is_ham:
         lines.append("- **Detail.** 150 px across the short side of the lesion's frame; larger uploads are brought to the same detail.")  # fmt: skip
     return "\n".join(lines)
+
+
+def _melanomas(photos: Sequence[LabelledPhoto]) -> str:
+    n = sum(photo.dx == "mel" for photo in photos)
+    few = ": too few for any figure about melanoma without a wide interval" if n < 100 else ""
+    return f"- **Melanoma.** {n:,} photos show one{few}."
 
 
 def _kind(row: Row, *, is_ham: bool) -> str:

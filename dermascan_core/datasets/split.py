@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DatasetError
-from ..tables import LabelledPhoto, read_split, shipped_splits
+from ..tables import LabelledPhoto, photos_by_lesion, photos_by_patient, read_split, shipped_splits
 from .duplicates import join_groups
 
 SCHEMES = ("kfold", "80-10-10", "70-20-10")
@@ -66,14 +66,9 @@ def photo_groups(photos: Sequence[LabelledPhoto], links: Iterable[Iterable[str]]
         photos: Rows of one data set.
         links: Names of photos that show the same picture.
     """
-    by_owner: dict[tuple[str, ...], list[str]] = {}
-    for photo in photos:
-        by_owner.setdefault(("photo", photo.image_id), []).append(photo.image_id)
-        if photo.patient_id:
-            by_owner.setdefault(("patient", photo.patient_id), []).append(photo.image_id)
-        if photo.lesion_id:  # archives number the lesions of a person anew
-            by_owner.setdefault(("lesion", photo.patient_id, photo.lesion_id), []).append(photo.image_id)
-    return join_groups([*by_owner.values(), *links])
+    owned = [[photo] for photo in photos]
+    owned += [*photos_by_patient(photos).values(), *photos_by_lesion(photos).values()]
+    return join_groups([*([photo.image_id for photo in some] for some in owned), *links])
 
 
 def split_photos(

@@ -21,6 +21,8 @@ from ..tables import (
     photo_from_row,
     photo_key,
     photo_stem,
+    photos_by_lesion,
+    photos_by_patient,
     read_split,
     read_table,
     shipped_splits,
@@ -254,7 +256,7 @@ def _check_names(folder: Path, rows: Sequence[Row], key: str, files: Mapping[str
 
 def _check_groups(photos: Sequence[LabelledPhoto], pairs: Sequence[DuplicatePair]) -> list[Finding]:
     by_name = {photo.image_id: photo for photo in photos}
-    by_patient, by_lesion = _members(photos, "patient_id"), _members(photos, "lesion_id")
+    by_patient, by_lesion = _names(photos_by_patient(photos)), _names(photos_by_lesion(photos))
     clusters: dict[str, list[str]] = {}
     for name, cluster in join_groups((p.first, p.second) for p in pairs).items():
         if name in by_name:
@@ -283,14 +285,8 @@ def _check_groups(photos: Sequence[LabelledPhoto], pairs: Sequence[DuplicatePair
     ]
 
 
-def _members(photos: Sequence[LabelledPhoto], attribute: str) -> dict[str, list[str]]:
-    members: dict[str, list[str]] = {}
-    for photo in photos:
-        if owner := getattr(photo, attribute):
-            # Archives number the lesions of a person anew.
-            name = f"{photo.patient_id} {owner}" if attribute == "lesion_id" and photo.patient_id else owner
-            members.setdefault(name, []).append(photo.image_id)
-    return members
+def _names(owned: Mapping[str, Sequence[LabelledPhoto]]) -> dict[str, list[str]]:
+    return {owner: [photo.image_id for photo in photos] for owner, photos in owned.items()}
 
 
 def _check_folds(photos: Sequence[tuple[int, LabelledPhoto]]) -> list[Finding]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-_WIDTH_PX, _HEIGHT_PX, _MARGIN_PX = 900, 600, 84
+_WIDTH_PX, _HEIGHT_PX, _MARGIN_PX, _LEGEND_PX = 900, 600, 84, 180
 _INK, _FAINT, _WHITE = (30, 34, 40), (214, 218, 224), (255, 255, 255)
 _COLOURS = ((0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (213, 94, 0))  # Okabe & Ito (2008)
 Line = tuple[str, Sequence[float], Sequence[float]]
@@ -37,7 +37,7 @@ def draw_lines(
     xs, ys = ([point[axis] for _, points in kept for point in points] for axis in (0, 1))
     low_x, high_x = min(xs), max(max(xs), min(xs) + 1e-9)
     low_y, high_y = min(ys), max(max(ys), min(ys) + 1e-9)
-    image = Image.new("RGB", (_WIDTH_PX, _HEIGHT_PX), _WHITE)
+    image = Image.new("RGB", (_WIDTH_PX + _LEGEND_PX, _HEIGHT_PX), _WHITE)
     draw = ImageDraw.Draw(image)
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -50,7 +50,7 @@ def draw_lines(
         x, y = low_x + (high_x - low_x) * tick / 5, low_y + (high_y - low_y) * tick / 5
         draw.line([at(x, low_y), at(x, high_y)], fill=_FAINT)
         draw.line([at(low_x, y), at(high_x, y)], fill=_FAINT)
-        _write(draw, (at(x, low_y)[0], _HEIGHT_PX - _MARGIN_PX + 16), f"{10**x if is_log_x else x:.2g}")
+        _write(draw, (at(x, low_y)[0], _HEIGHT_PX - _MARGIN_PX + 16), f"{10**x:.2g}" if is_log_x else f"{x:.4g}")
         _write(draw, (_MARGIN_PX - 32, at(low_x, y)[1]), f"{y:.3g}")
     if mark is not None:
         x = min(max(math.log10(mark) if is_log_x else mark, low_x), high_x)
@@ -59,7 +59,7 @@ def draw_lines(
     for number, (name, points) in enumerate(kept):
         colour = _COLOURS[number % len(_COLOURS)]
         draw.line([at(x, y) for x, y in points], fill=colour, width=3, joint="curve")
-        left, top = _WIDTH_PX - _MARGIN_PX - 180, _MARGIN_PX + 16 + 24 * number
+        left, top = _WIDTH_PX - _MARGIN_PX + 24, _MARGIN_PX + 16 + 24 * number
         draw.line([(left, top), (left + 28, top)], fill=colour, width=4)
         _write(draw, (left + 36, top), name, anchor="lm")
     _write(draw, (_WIDTH_PX / 2, 32), title, size_px=22)

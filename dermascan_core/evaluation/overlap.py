@@ -77,6 +77,7 @@ def learnt_lesions(
     tables = [read_split(path) for path in shipped_splits()]
     if learnt_from not in hashes_of(tables):
         return set()
-    rows = chain.from_iterable(tables)
-    learnt = {group_of(row) for row in rows if row.split == "train" and row.fold != unseen_fold}
-    return {group_of(p) for p in photos} & learnt
+    learnt = [row for row in chain.from_iterable(tables) if row.split == "train" and row.fold != unseen_fold]
+    # By patient, lesion and photo, each by itself: a table may leave out what the shipped one names.
+    names = {name for row in learnt for name in (row.patient_id, row.lesion_id, row.image_id)} - {""}
+    return {group_of(p) for p in photos if names & {p.patient_id, p.lesion_id, p.image_id}}

@@ -20,7 +20,7 @@ from ..evaluation.evaluate import predict_photos
 from ..evaluation.files import prepare_folder, write_file
 from ..model.manifest import Manifest, file_sha256
 from ..model.predictor import Predictor
-from ..tables import LabelledPhoto, find_photos, group_of, read_labels
+from ..tables import LabelledPhoto, find_photos, photos_by_lesion, photos_by_patient, read_labels
 from .data import Dataset, load_dataset
 from .fit import train
 from .presets import Preset
@@ -98,14 +98,19 @@ def refuse_overlap(dataset: Dataset, frozen: FrozenSet) -> None:
         DatasetError: Names some of the photos.
     """
     ids = {photo.image_id.lower() for photo in frozen.photos}
-    groups = {group_of(photo) for photo in frozen.photos}
+    together = [*frozen.photos, *dataset.photos]
+    held = set(frozen.photos)
+    owned = {
+        photo
+        for photos in (*photos_by_patient(together).values(), *photos_by_lesion(together).values())
+        if held.intersection(photos)
+        for photo in photos
+    }
     pictures = {file_sha256(path) for path in frozen.files.values()}
     common = [
         photo.image_id
         for photo in dataset.photos
-        if photo.image_id.lower() in ids
-        or group_of(photo) in groups
-        or file_sha256(dataset.files[photo.image_id]) in pictures
+        if photo.image_id.lower() in ids or photo in owned or file_sha256(dataset.files[photo.image_id]) in pictures
     ]
     if common:
         raise DatasetError(

@@ -20,8 +20,9 @@ from ..imaging.preprocess import PreprocessConfig, preprocess
 from ..tables import (
     LabelledPhoto,
     find_photos,
-    group_of,
     has_fold,
+    photos_by_lesion,
+    photos_by_patient,
     read_labels,
     read_split,
     shipped_splits,
@@ -58,7 +59,7 @@ class Dataset:
 
 
 def load_dataset(folders: Path | Sequence[Path]) -> Dataset:
-    """Read ``metadata.csv`` and ``images/`` of one or several folders and check that no group lies in two splits.
+    """Read ``metadata.csv`` and ``images/`` of one or several folders and check that no person and no lesion lies in two splits.
 
     A table without ``split`` and ``fold`` columns gets those that ship for HAM10000, by ``image_id``.
 
@@ -67,7 +68,7 @@ def load_dataset(folders: Path | Sequence[Path]) -> Dataset:
 
     Raises:
         DatasetError: If a folder is not a data set, holds no known split or a fold that is no number, or leaks; names
-            the groups.
+            the people and lesions.
     """
     parts = {folder: _read_rows(folder) for folder in ([folders] if isinstance(folders, Path) else folders)}
     photos = [photo for part in parts.values() for photo in part]
@@ -134,10 +135,9 @@ def _refuse_wrong_folds(photos: Sequence[LabelledPhoto]) -> None:
 
 
 def _refuse_leaks(photos: Sequence[LabelledPhoto]) -> None:
-    places: dict[str, set[tuple[str, str]]] = {}
-    for photo in photos:
-        places.setdefault(group_of(photo), set()).add((photo.split, photo.fold))
-    leaks = sorted(group for group, where in places.items() if len(where) > 1)
+    # Each by itself: a lesion's patient may stand in one row and be missing in another.
+    owners = [*photos_by_patient(photos).items(), *photos_by_lesion(photos).items()]
+    leaks = sorted(owner for owner, owned in owners if len({(p.split, p.fold) for p in owned}) > 1)
     if leaks:
         shown = ", ".join(leaks[:10]) + (f" and {len(leaks) - 10} more" if len(leaks) > 10 else "")
         raise DatasetError(

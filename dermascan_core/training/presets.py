@@ -88,7 +88,8 @@ class Preset:
         dropout: Of the fused features.
         train_batch_norm: Whether batch normalisation follows the new photos; False keeps its ImageNet statistics.
         smote: After training, the head is fitted once more on features, rare classes filled up by SMOTE.
-        mask_weight: Weight of a second task, the lesion's mask on the feature grid; 0 leaves it out.
+        mask_weight: Weight of a second task, the lesion's mask on the feature grid (``masks/IMAGE_ID.png`` beside ``images/``; photos
+            without one count for nothing there); 0 leaves it out.
         teacher: Folders of finished runs, comma-separated, whose mean answer is learnt besides the labels.
         teacher_weight, teacher_temperature: Share of the loss that the teacher has, and how far its answer is softened.
         ema_decay: Of an exponential moving average of the weights, used from validation on; 0 keeps none.

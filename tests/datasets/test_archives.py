@@ -227,21 +227,33 @@ PH2_SHEET = (
 
 
 @pytest.mark.parametrize(("name", "text"), [("PH2_dataset.txt", PH2_TEXT), ("PH2_dataset.csv", PH2_SHEET)])
-def test_ph2_takes_its_dermoscopic_pictures_and_not_its_masks(name, text, tmp_path):
+def test_ph2_takes_its_dermoscopic_pictures_and_beside_them_its_masks(name, text, tmp_path):
     (tmp_path / name).write_text(text)
+    inside = np.zeros((128, 160), bool)
+    inside[40:90, 60:100] = True
     for seed, case in enumerate(("IMD003", "IMD058")):
-        for kind, file in (("Dermoscopic_Image", case), ("lesion", f"{case}_lesion")):
-            path = tmp_path / "PH2 Dataset images" / case / f"{case}_{kind}" / f"{file}.bmp"
+        pictures = {
+            f"{case}_Dermoscopic_Image/{case}.bmp": Image.fromarray(picture(seed)),
+            f"{case}_lesion/{case}_lesion.bmp": Image.fromarray(inside),
+            f"{case}_roi/{case}_R1_Label3.bmp": Image.fromarray(~inside),
+        }
+        for file, image in pictures.items():
+            path = tmp_path / "PH2 Dataset images" / case / file
             path.parent.mkdir(parents=True)
-            Image.fromarray(picture(seed)).save(path)
+            image.save(path)
+    (tmp_path / "PH2 Dataset images" / "IMD058" / "IMD058_lesion" / "IMD058_lesion.bmp").unlink()
 
     summary = write_dataset(read_ph2(tmp_path).records, tmp_path / "out", parts=TWO_FOLDS)
 
-    assert summary.n_photos == 2
+    assert (summary.n_photos, summary.n_masks) == (2, 1)
     assert [(p.image_id, p.dx, p.confirmed_by) for p in load_dataset(tmp_path / "out").photos] == [
         ("IMD003", "nv", "clinic"),
         ("IMD058", "mel", "histopathology"),
     ]
+    (mask,) = (tmp_path / "out" / "masks").iterdir()
+    assert mask.name == "IMD003.png"
+    with Image.open(mask) as image:
+        np.testing.assert_array_equal(np.asarray(image), np.where(inside, 255, 0))
 
 
 def test_folder_a_class_becomes_a_data_set(tmp_path):

@@ -75,6 +75,20 @@ def test_import_of_ones_own_table_says_what_it_did_and_what_is_missing(tmp_path)
     assert run("verify", tmp_path / "out").exit_code == 0
 
 
+def test_import_says_how_many_masks_came_along(tmp_path):
+    for i in range(12):
+        write_photo(tmp_path / "mine" / ("nevus", "melanoma")[i % 2] / f"{i}.jpg", i)
+    for i in range(3):
+        write_photo(tmp_path / "masks" / f"{i}_segmentation.jpg", i)
+    arguments = ("--source", tmp_path / "mine", "--out", tmp_path / "out", "--image-type", "clinical")
+
+    result = run("import", "folder", *arguments, "--masks", tmp_path / "masks")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith("lies in one part. 3 masks of lesions beside them.\n")
+    assert sorted(path.name for path in (tmp_path / "out" / "masks").iterdir()) == ["0.png", "1.png", "2.png"]
+
+
 def test_import_leaves_unknown_classes_out_only_when_told_to(tmp_path):
     for i in range(24):
         write_photo(tmp_path / "mine" / ("nevus", "melanoma", "measles")[i % 3] / f"{i}.jpg", i)
@@ -132,7 +146,7 @@ def test_real_smartphone_photos_are_imported_by_the_command(data_dir, tmp_path):
 
 def test_every_import_of_an_archive_offers_the_same_ways_of_writing():
     commands = get_command(import_app).commands
-    common = {"out", "must_copy", "scheme", "n_folds", "test_share", "seed", "no_duplicates", "skip_unknown"}
+    common = {"out", "must_copy", "scheme", "n_folds", "test_share", "seed", "no_duplicates", "skip_unknown", "masks"}
 
     for name in ("isic2019", "isic2020", "isic2024", "pad-ufes-20", "ph2", "folder", "csv"):
         assert common <= {option.name for option in commands[name].params}, name

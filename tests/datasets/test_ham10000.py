@@ -69,6 +69,23 @@ def test_view_is_the_photo_at_a_third_with_the_archives_table_and_the_split(arch
         assert np.abs(np.asarray(image, float) - thirds).mean() < 4
 
 
+def test_masks_become_the_same_view_where_they_were_unpacked_too(archive, split, tmp_path):
+    folder = archive / "HAM10000_segmentations_lesion_tschandl"
+    folder.mkdir()
+    inside = np.zeros((450, 600), np.uint8)
+    inside[90:300, 150:330] = 255
+    for image_id in ("ISIC_0024306", "ISIC_0099999"):
+        Image.fromarray(inside).save(folder / f"{image_id}_segmentation.png")
+
+    summary = import_ham10000(archive, tmp_path / "out", split_table=split)
+
+    assert (summary.n_photos, summary.n_masks) == (2, 1)
+    (mask,) = (tmp_path / "out" / "masks").iterdir()
+    assert mask.name == "ISIC_0024306.png"
+    with Image.open(mask) as image:
+        np.testing.assert_array_equal(np.asarray(image), inside[::3, ::3])
+
+
 def test_imported_folder_is_a_data_set_that_training_reads(archive, split, tmp_path):
     import_ham10000(archive, tmp_path / "out", split_table=split)
 

@@ -7,6 +7,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dermascan_core import cli
+from dermascan_core.datasets.archives import read_pad_ufes_20
+from dermascan_core.datasets.form import write_dataset
 from dermascan_core.datasets.sheet import data_sheet, write_sheet
 from dermascan_core.tables import read_table
 from tests.datasets.making import jpeg, picture, write_folder
@@ -102,4 +104,18 @@ def test_committed_data_sheet_is_that_of_the_data(data_dir, tmp_path):
 
     write_sheet(data_dir / "ham10000", tmp_path / "data-sheet.md", chart=chart)
 
-    assert (tmp_path / "data-sheet.md").read_text() == (ROOT / "docs" / "data-sheet.md").read_text(encoding="utf-8")
+    assert (tmp_path / "data-sheet.md").read_text(encoding="utf-8") == (ROOT / "docs" / "data-sheet.md").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.real_data
+def test_committed_data_sheet_of_the_phone_photos_is_that_of_the_data(data_dir, tmp_path):
+    folder, chart = tmp_path / "pad-ufes-20", tmp_path / "images" / "class-counts-pad-ufes-20.png"
+    chart.parent.mkdir()
+    write_dataset(read_pad_ufes_20(data_dir / "pad_ufes_20").records, folder)
+
+    write_sheet(folder, tmp_path / "sheet.md", chart=chart)
+
+    committed = ROOT / "docs" / "data-sheet-pad-ufes-20.md"
+    assert (tmp_path / "sheet.md").read_text(encoding="utf-8") == committed.read_text(encoding="utf-8")

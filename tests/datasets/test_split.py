@@ -92,6 +92,16 @@ def test_patient_beats_lesion_and_a_shared_picture_joins_two_people():
     assert photo_groups(photos, [("b", "c")]) == {"a": "a", "b": "a", "c": "a", "d": "d", "e": "e"}
 
 
+def test_lesion_whose_person_only_one_row_names_is_one_group():
+    photos = [
+        LabelledPhoto("a", "nv", False, patient_id="P1", lesion_id="L1"),
+        LabelledPhoto("b", "nv", False, lesion_id="L1"),
+        LabelledPhoto("c", "nv", False, patient_id="P1"),
+    ]
+
+    assert photo_groups(photos) == {"a": "a", "b": "a", "c": "a"}
+
+
 def test_same_seed_gives_the_same_split_and_another_seed_another():
     photos, parts = _photos(), split_parts("kfold")
 

@@ -67,6 +67,16 @@ def test_leaks_by_person_and_lesion_are_named_with_their_places(tmp_path):
     assert not report.is_sound
 
 
+def test_lesion_whose_person_only_one_row_names_leaks_and_is_cleaned(tmp_path):
+    rows = [*SOUND, _row("d", lesion="L1", patient="P1"), _row("e", lesion="L1", split="test", fold="")]
+
+    report = verify_dataset(write_folder(tmp_path / "set", rows))
+    write_cleaned(report, tmp_path / "clean")
+
+    assert report.find("leak_by_lesion").sentences == ("P1 L1: d (train 0), e (test)",)
+    assert verify_dataset(tmp_path / "clean").is_sound
+
+
 def test_one_picture_in_two_splits_is_a_leak_and_with_two_diagnoses_a_conflict(tmp_path):
     photo = picture(20)
     rows = [*SOUND, _row("d"), _row("e", dx="mel", split="test", fold="")]

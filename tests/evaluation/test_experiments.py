@@ -1,8 +1,12 @@
+import io
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from dermascan_core.errors import DatasetError
+from dermascan_core.evaluation.experiment_plots import draw_experiment_plots
 from dermascan_core.evaluation.experiments import (
     differing_fields,
     epoch_curves,
@@ -14,6 +18,7 @@ from dermascan_core.evaluation.experiments import (
     rows_as_csv,
     rows_as_markdown,
 )
+from dermascan_core.evaluation.plots import COLOURS
 
 RUN = {
     "base": "small", "preset": {"loss": "cross_entropy", "pretrained": "/some/where/net.h5", "epochs": 2}, "changed": {},
@@ -100,6 +105,42 @@ def test_learning_curve_holds_the_shares_of_one_recipe_and_the_whole(tmp_path):
     without = [one for one in found if one.name in ("base", "half-focal")]
     assert learning_curve(without) == ()
     assert "learning curve" not in markdown_page(without)
+
+
+def test_plots_show_scores_course_and_the_learning_curve_where_it_was_tried(tmp_path):
+    _write(tmp_path, "base", score=0.6)
+    _write(tmp_path, "focal", score=0.7, loss="focal")
+    assert set(draw_experiment_plots(read_experiments(tmp_path))) == {"scores.png", "epochs.png"}
+
+    for n_train, name in ((20, "quarter"), (40, "half")):
+        _write(tmp_path, name, score=0.5, n_train=n_train, lesion_share=n_train / 80)
+    for path in tmp_path.glob("*/result.json"):
+        record = json.loads(path.read_text())
+        record["measures"]["1"] |= {"malignant_auc": 0.8, "balanced_accuracy": 0.5 + record["n_train"] / 400}
+        path.write_text(json.dumps(record))
+    plots = draw_experiment_plots(read_experiments(tmp_path))
+
+    assert set(plots) == {"scores.png", "epochs.png", "learning-curve.png"}
+    sizes = {name: Image.open(io.BytesIO(data)).size for name, data in plots.items()}
+    assert sizes["scores.png"][1] == 84 + 30 * 4 + 60  # a row a run
+    assert sizes["epochs.png"] == sizes["learning-curve.png"]
+
+
+def test_dot_of_the_best_run_lies_right_of_the_others_and_the_plain_one_is_orange(tmp_path):
+    _write(tmp_path, "base", score=0.6)
+    _write(tmp_path, "focal", score=0.7, loss="focal")
+
+    picture = np.asarray(Image.open(io.BytesIO(draw_experiment_plots(read_experiments(tmp_path))["scores.png"])))
+
+    focal, base = (np.argwhere((picture[84 + 30 * row : 114 + 30 * row] == colour).all(axis=2)) for row, colour in ((0, COLOURS[4]), (1, COLOURS[5])))  # fmt: skip
+    assert focal[:, 1].mean() - base[:, 1].mean() == pytest.approx(560 - 32, abs=1)
+
+
+def test_runs_without_a_score_draw_nothing(tmp_path):
+    record = _write(tmp_path, "base", score=0.6)
+    (tmp_path / "base" / "result.json").write_text(json.dumps(record | {"measures": {}, "epochs": []}))
+
+    assert draw_experiment_plots(read_experiments(tmp_path)) == {}
 
 
 def test_folder_without_records_is_said(tmp_path):

@@ -34,13 +34,15 @@ def test_frozen_set_under_another_name_is_refused(frozen_folder):
         making.read_frozen(frozen_folder, expected_sha256="0000")
 
 
-@pytest.mark.parametrize("what", ["name", "lesion", "picture"])
+@pytest.mark.parametrize("what", ["name", "lesion", "lesion of a person", "picture"])
 def test_nothing_of_the_frozen_set_is_learnt_from(what, frozen_folder, tmp_path):
     rows = dataset_rows()
     if what == "name":
         rows[0]["image_id"] = "FROZEN_mel_0"
-    if what == "lesion":
+    if what.startswith("lesion"):
         rows[0]["lesion_id"] = "frozen_mel_0"
+    if what == "lesion of a person":  # the frozen set names no people
+        rows = [row | {"patient_id": f"P {row['lesion_id']}"} for row in rows]
     data = write_dataset(tmp_path / "data", rows=rows)
     if what == "picture":
         copied = (frozen_folder / "images" / "frozen_mel_3.jpg").read_bytes()

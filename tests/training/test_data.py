@@ -70,6 +70,21 @@ def test_patient_in_two_splits_leaks_even_with_different_lesions(tmp_path):
         load_dataset(tmp_path)
 
 
+def test_lesion_whose_person_only_one_row_names_leaks_all_the_same(tmp_path):
+    rows = [_row("a", "L1") | {"patient_id": "P1"}, _row("b", "L1", split="test", fold="") | {"patient_id": ""}]
+    _write(tmp_path, rows)
+
+    with pytest.raises(DatasetError, match="1 lie in several: P1 L1"):
+        load_dataset(tmp_path)
+
+
+def test_lesions_that_are_numbered_anew_for_each_person_do_not_leak(tmp_path):
+    rows = [_row("a", "1") | {"patient_id": "P1"}, _row("b", "1", split="test", fold="") | {"patient_id": "P2"}]
+    rows += [_row("c", "1", fold="1") | {"patient_id": ""}]
+
+    assert len(load_dataset(_write(tmp_path, rows)).photos) == 3
+
+
 def test_table_without_a_split_gets_the_one_that_ships(tmp_path):
     _write(tmp_path, [{"image_id": "ISIC_0024306", "dx": "nv"}, {"image_id": "unknown", "dx": "nv"}])
 

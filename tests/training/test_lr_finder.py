@@ -51,4 +51,4 @@ def test_range_test_of_a_recipe_writes_table_and_plot(generated_dataset, tmp_pat
         rows = list(csv.DictReader(file))
     assert [float(row["learning_rate"]) for row in rows] == pytest.approx(found.rates, rel=1e-4)
     with Image.open(tmp_path / "lr-find.png") as plot:
-        assert plot.size == (900, 600)
+        assert plot.size == (1080, 600)

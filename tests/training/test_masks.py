@@ -69,7 +69,7 @@ def test_folder_without_masks_is_refused(dataset):
 
     assert str(error.value) == (
         "Expected the lesions' masks as masks/IMAGE_ID.png beside images/. None of the photos has one. "
-        "Add them, or train with mask_weight=0."
+        "Bring them with data import (docs/data.md), or train with mask_weight=0."
     )
 
 

@@ -9,7 +9,7 @@ from dermascan_core.model.dual_branch import build_dual_branch
 from dermascan_core.model.manifest import load_manifest
 from dermascan_core.model.metadata_branch import MetadataEncoder
 from dermascan_core.services.models import WEIGHTS_DIR
-from dermascan_core.tables import read_split, shipped_splits, split_sha256
+from dermascan_core.tables import group_of, read_split, shipped_splits, split_sha256
 from dermascan_core.training.data import load_dataset
 from dermascan_core.training.fit import train
 from dermascan_core.training.start import read_origin, refuse_known_photos, start_from
@@ -119,6 +119,20 @@ def test_lesions_of_the_split_that_ships_are_known_by_name():
         unseen = [row for row in ham10000 if split in (f"fold {row.fold}", row.split)]
         refuse_known_photos(read_origin(release), unseen, split_sha256=split_sha256(ham10000))
         assert len(unseen) > 900
+
+
+@pytest.mark.parametrize(
+    "blank", [("patient_id",), ("patient_id", "lesion_id")], ids=["no people", "no lesions either"]
+)
+def test_lesions_are_known_where_the_table_names_less_than_the_split_that_ships(blank):
+    pad = read_split(next(path for path in shipped_splits() if path.stem == "pad-ufes-20"))
+    fold_1 = [replace(row, **dict.fromkeys(blank, "")) for row in pad if row.fold == "1"]
+    unseen = [replace(row, **dict.fromkeys(blank, "")) for row in pad if row.fold == "0"]
+    origin = read_origin(WEIGHTS_DIR / "dermascan.keras")
+
+    with pytest.raises(TrainingError, match=rf"It knows {len({group_of(row) for row in fold_1})} of their lesions"):
+        refuse_known_photos(origin, fold_1, split_sha256="of the phone photos alone")
+    refuse_known_photos(origin, unseen, split_sha256="of the phone photos alone")
 
 
 def test_photos_of_a_clinic_may_validate_whatever_their_fold(shipped, generated_dataset):

@@ -1,5 +1,6 @@
 """The commands that make models, as a script would call them; what they call is held in its own tests."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,12 @@ from typer.testing import CliRunner
 
 from dermascan_core import cli
 from dermascan_core.model.manifest import save_manifest
-from dermascan_core.training import cross_validate, fold_answers, launch, rebuild
+from dermascan_core.training import ablation, cross_validate, fold_answers, launch, rebuild
 from dermascan_core.training import data as training_data
 from dermascan_core.training.fit import RunResult
 from dermascan_core.training.releases import RELEASES
 from tests.fakes import fake_manifest
+from tests.training.conftest import dataset_rows, write_dataset
 
 SUMMARY = {"summary": {"macro_auc": {"value": 0.9, "low": 0.8, "high": 0.95}}}
 
@@ -267,3 +269,85 @@ def test_train_in_several_processes_says_when_jax_is_not_installed(monkeypatch, 
 
     assert result.exit_code == 1
     assert result.output.startswith("Error: Expected JAX, which connects processes that train together.")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "smoke", "--out", "out"),
+        ("cross-validate", "smoke", "--out", "out"),
+        ("lr-find", "smoke", "--out", "out"),
+        ("release", "RUN", "--name", "own", "--weights-dir", "out"),
+        ("rebuild", "dermascan", "--runs", "out", "--weights-dir", "out"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_whatever_learns_refuses_data_that_leak_and_names_the_lesions(command, finished_run, tmp_path, monkeypatch):
+    rows = [row | {"patient_id": ""} for row in dataset_rows()]
+    rows[0] |= {"patient_id": "P1", "fold": 1 - rows[0]["fold"]}  # its lesion's other photo names no person
+    rows[4] |= {"split": "test", "fold": ""}
+    data = write_dataset(tmp_path / "data", rows=rows)
+    monkeypatch.chdir(tmp_path)
+
+    result = run(*(finished_run if word == "RUN" else word for word in command), "--data", data)
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: Expected every lesion (or patient) in one split and one fold only. 2 lie in several: P1 nv_0, nv_3. "
+        "Results on such a split would be too good; correct 'split' and 'fold'.\n"
+    )
+    assert not Path("out").exists()
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_lr_find_writes_its_plot_and_says_which_rate_to_train_with(generated_dataset, tmp_path):
+    options = ("--batches", 12, "--set", "input_px=32", "--fold", 1)
+
+    result = run("lr-find", "smoke", "--data", generated_dataset, "--out", tmp_path, *options)
+
+    assert result.exit_code == 0, result.output
+    rate = re.search(r"The loss falls fastest at a learning rate of (\S+)\.\n", result.stdout)[1]
+    assert f"Train with it: --set learning_rate={rate}\n" in result.stdout
+    assert {path.name for path in tmp_path.glob("lr-find.*")} == {"lr-find.csv", "lr-find.png"}
+
+
+def test_ablate_passes_its_rows_on_and_names_those_that_failed(monkeypatch, tmp_path):
+    asked = {}
+
+    def run_rows(**options):
+        asked.update(options)
+        return ablation.AblationOutcome((), {"focal": "It diverged."} if "focal" in options["rows"] else {})
+
+    monkeypatch.setattr(ablation, "run_ablation", run_rows)
+    arguments = ("ablate", "--data", "d", "--out", tmp_path, "--fold", 2, "--pretrained", "net.h5", "--no-resume")
+
+    done = run(*arguments, "--rows", "base,mixup")
+    failed = run(*arguments, "--rows", "base,focal")
+
+    assert (done.exit_code, done.stdout) == (0, f"0 rows measured: {tmp_path / 'ablation.md'}.\n")
+    assert (asked["data"], asked["rows"], asked["fold"]) == ([Path("d")], ["base", "focal"], 2)
+    assert (asked["pretrained"], asked["resume"]) == ("net.h5", False)
+    assert failed.exit_code == 1
+    assert "Error: 1 row failed. focal: It diverged." in failed.stderr
+
+
+def test_experiments_prints_the_table_or_writes_table_page_and_plots(finished_run, tmp_path):
+    printed = run("experiments", finished_run)
+    written = run(
+        *("experiments", finished_run, "--out", tmp_path / "t.csv", "--markdown", tmp_path / "t.md"),
+        *("--plots", tmp_path / "plots"),
+    )
+
+    assert (printed.exit_code, written.exit_code) == (0, 0)
+    assert printed.stdout == (tmp_path / "t.csv").read_text()
+    assert printed.stderr == "1 run; they differ in: nothing.\n"
+    assert (tmp_path / "t.md").read_text().startswith("# Recipes compared\n")
+    assert f"Drawn in {tmp_path / 'plots'}: scores.png, epochs.png.\n" in written.stderr
+    assert (written.stdout, len(list((tmp_path / "plots").glob("*.png")))) == ("", 2)
+
+
+def test_experiments_says_where_no_record_is(tmp_path):
+    result = run("experiments", tmp_path)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: Expected a finished run's result.json, or a folder of such records, at ")
