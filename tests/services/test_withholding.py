@@ -14,6 +14,7 @@ from dermascan_core.services.mole_comparison import compare_moles
 from dermascan_core.services.records import open_records
 from dermascan_core.services.screeners import PhotoTask, screen_task
 from dermascan_core.services.screening import screen_lesion
+from dermascan_core.services.stored_batches import find_batch
 from dermascan_core.services.withholding import (
     GIVEN,
     VARIABLE,
@@ -29,6 +30,7 @@ from dermascan_core.storage.places import read_places
 from dermascan_core.triage.policy import calmest
 from dermascan_core.triage.refusals import WITHHELD
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
+from tests.services.batch_records import added, runner_of, wait_until, worked_off
 
 NOW = datetime(2026, 11, 27, 9, 5, tzinfo=UTC)
 NEVUS = [0.001, 0.99, 0.001, 0.001, 0.001, 0.004, 0.001, 0.001]
@@ -274,6 +276,32 @@ def test_doctor_tells_a_switch_whose_file_was_lost(places):
     assert not lost.is_well
     assert lost.found.startswith("the audit trail says that local withheld them on 2026-11-27, and '")
     assert lost.advice == "Say which holds: python -m dermascan_core answers --help"
+
+
+class _Turning(FakePredictor):
+    """Turns the switch while it answers its first photo."""
+
+    def predict(self, *arguments, **options):
+        if not self.n_calls:
+            turn(Withheld.ALL)
+        return super().predict(*arguments, **options)
+
+
+def test_list_that_is_stopped_in_mid_work_leaves_no_photo_out_and_goes_on_after():
+    records = open_records()
+    batch_id = added(records, [f"P{n}_L1.jpg" for n in range(6)])
+    runner = runner_of(records, _Turning(), n_workers=1)
+
+    runner.start()
+    wait_until(lambda: runner.problem.startswith("The model's answers are stopped here, by local on"))
+    stopped = find_batch(records, batch_id)
+    turn(Withheld.NONE, "answers agree again")
+    runner.stop()
+    worked_off(records, batch_id)
+
+    assert (stopped.state, 0 < stopped.n_open <= 6) == ("waiting", True)
+    done = find_batch(records, batch_id)
+    assert (done.state, done.n_open, done.n_failed) == ("done", 0, 0)
 
 
 def test_switch_says_who_when_and_why_on_the_disk(places):
