@@ -15,6 +15,7 @@ DermaScanError
 ├── EngineError               the requested inference engine is not available
 ├── ClusterError              the workers of a cluster cannot answer: not there, gone, or with other weights
 ├── OutputError               a result cannot be written (read-only or full disk)
+├── AnswersWithheldError      the model's answers are stopped here by the kill switch
 ├── QueueFullError            too many wait already; carries how long until there is room
 │   └── QueueClosedError          the program is stopping and takes no more work
 ├── ServeError                the server cannot start as asked: address, port, keys
@@ -99,6 +100,10 @@ class ClusterError(DermaScanError):
 
 class OutputError(DermaScanError):
     """A result cannot be written where it was asked for."""
+
+
+class AnswersWithheldError(DermaScanError):
+    """The model's answers are stopped in this installation; the message says by whom, since when and why."""
 
 
 class QueueFullError(DermaScanError):

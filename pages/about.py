@@ -49,6 +49,10 @@ _DATA = """
 - **The code** is under the MIT licence. **The weights** carry the archive's terms: attribution, and **no commercial use**.
 - The example pictures are drawn by this program.
 """
+_GUIDELINES = (
+    "Which items of CLEAR Derm, GMLP, TRIPOD+AI and DECIDE-AI are met, partly met and not met, each with the file that shows it, "
+    "is a page beside this program: `docs/reporting-guidelines.md`. Nobody outside the project has checked it."
+)
 _PACKAGES = (
     "streamlit",
     "keras",
@@ -68,6 +72,7 @@ def show_page() -> None:
     st.header("What it was tested on")
     st.markdown(tested_on(_default_phone_test()))
     link_page("pages/performance.py", "How good it is, measured", icon=":material/monitoring:")
+    st.caption(_GUIDELINES)
     st.header("Consent and ethics")
     st.markdown(_CONSENT)
     st.header("Privacy")

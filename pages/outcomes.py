@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dermascan_core.services import models
-from dermascan_core.services.access import Role
+from dermascan_core.services.access import Role, User
 from dermascan_core.services.checks import note_check, reminder_words
+from dermascan_core.services.decay_alarm import CONFIRMED_BY, withhold_on_decay
 from dermascan_core.services.drift import AS_USUAL, find_decay
 from dermascan_core.services.map_audit import VERDICTS, count_verdicts
 from dermascan_core.services.outcome_statistics import (
@@ -24,9 +25,11 @@ from dermascan_core.services.outcome_statistics import (
 from dermascan_core.services.readings import CONFIRM_TYPES
 from dermascan_core.services.records import Records
 from dermascan_core.services.survey import AGREEMENT, STATEMENTS, answer_survey, survey_answers, survey_results
+from dermascan_core.services.withholding import Withheld
 from pages._ui.access import require
 from pages._ui.frame import Width, as_plain_text, failures_told, link_page, page_frame
 from pages._ui.records import now_utc, open_records_here
+from pages._ui.withheld import offer_switch
 
 if TYPE_CHECKING:
     from dermascan_core.evaluation.intervals import Estimate
@@ -47,11 +50,14 @@ def show_page() -> None:
     st.markdown(_LIMITS)
     ways = st.multiselect("Confirmed by", CONFIRM_TYPES, default=CONFIRM_TYPES[:1], key="outcome_ways")
     report = report_outcomes(records, verified_by=ways)
+    if withhold_on_decay(records, now=now_utc(), report=report if tuple(ways) == CONFIRMED_BY else None) is not None:
+        st.rerun()  # the frame says so above everything else
     if not report.cases:
         st.info("No outcome is known yet. Enter one in the history of a case.", icon=":material/biotech:")
         link_page("pages/case_history.py", "Case history", icon=":material/history:")
+        offer_switch(user)
     else:
-        _show_report(report)
+        _show_report(report, user)
         _offer_log(records, ways)
     _show_pairs(compare_reviewers(records))
     _show_maps(records)
@@ -59,7 +65,7 @@ def show_page() -> None:
     _show_check(records, user.name)
 
 
-def _show_report(report: OutcomeReport) -> None:
+def _show_report(report: OutcomeReport, user: User) -> None:
     counted = ", ".join(f"{dx} {n}" for dx, n in report.by_dx.items())
     st.markdown(f"**{len(report.cases)} lesions with an outcome**: {counted}.")
     if report.n_unanswered:
@@ -67,7 +73,8 @@ def _show_report(report: OutcomeReport) -> None:
     st.header("The model")
     for name, measured in report.model.items():
         _show_measured(QUESTIONS[name], measured)
-    _show_decay(report)
+    is_worse = _show_decay(report)
+    offer_switch(user, suggested=Withheld.CALM if is_worse else None)
     st.header("The clinicians (first reader of each lesion)")
     for title, side in (("Before the model's answer was shown", report.own), ("In the end", report.final)):
         st.subheader(title)
@@ -83,15 +90,16 @@ def _show_report(report: OutcomeReport) -> None:
             _show_measured(QUESTIONS[name], measured)
 
 
-def _show_decay(report: OutcomeReport) -> None:
-    """Say whether the model's threshold does here what it did in its test."""
+def _show_decay(report: OutcomeReport) -> bool:
+    """Say whether the model's threshold does here what it did in its test; return whether it does certainly worse."""
     st.subheader("Beside its test")
-    for side, (stands, tested) in find_decay(report.model["threshold"], models.DEFAULT_MODEL).items():
+    found = find_decay(report.model["threshold"], models.DEFAULT_MODEL)
+    for side, (stands, tested) in found.items():
         words = f"{side} of the model's threshold; in its test {100 * tested:.0f} %"
         if stands == "worse":
             st.error(
                 f"**Worse than in the test**: {words}. Even with the luck of so few cases it is lower by more than 5 points. "
-                "Do not rely on its calmer answers until somebody has found out why.",
+                "Do not rely on its calmer answers until somebody has found out why: withhold them below.",
                 icon=":material/trending_down:",
             )
         elif stands == "lower":
@@ -104,6 +112,7 @@ def _show_decay(report: OutcomeReport) -> None:
         "Mostly suspicious lesions get an outcome, which lowers the specificity here. Whether the photos themselves are of "
         "another kind than those of the test is counted by `python -m dermascan_core drift PHOTOS`."
     )
+    return "worse" in [stands for stands, _ in found.values()]
 
 
 def _show_measured(question: str, measured: AgainstOutcomes) -> None:

@@ -10,6 +10,7 @@ from .. import __version__
 from ..model.manifest import Manifest
 from ..services import models
 from ..services.model_list import measured_lines
+from ..services.withholding import read_withholding
 from .context import context_of
 from .problems import problem_answers
 from .records import HealthRecord, ModelRecord, ReadyRecord
@@ -34,6 +35,7 @@ async def readyz(request: Request) -> dict[str, Any]:
         "model_sha256": predictor.manifest.sha256,
         "engine": predictor.engine,
         "n_waiting": context.queue.state.n_waiting,
+        "withheld": read_withholding().withheld.value,
     }
 
 

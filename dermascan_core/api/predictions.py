@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from ..domain import Metadata
 from ..model.predictor import ManyViewsPredictor, PhotoOutput, Predictor
 from ..services.wire import decode_square, encode_outputs, metadata_from_json
+from ..services.withholding import refuse_when_stopped
 from .answering import ask_in_turn, body_chunks
 from .context import context_of
 from .forms import read_count, read_flag, said_texts
@@ -52,6 +53,7 @@ _SCHEMA: dict[str, Any] = {
 )
 async def predict(request: Request) -> Response:
     """Numbers without advice: quality, refusals and the next step are the caller's to decide, as the app does."""
+    refuse_when_stopped()
     context = context_of(request)
     predictor = context.model.get()
     context.queue.check_room()

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from ..errors import (
+    AnswersWithheldError,
     DermaScanError,
     EngineError,
     MetadataError,
@@ -27,6 +28,7 @@ _SCHEMA = "#/components/schemas/ProblemRecord"
 _UNEXPECTED = "Something unexpected went wrong here. Nothing of the request was kept. Report it with the request's id."
 # What a service may raise -> status and code; the first that fits.
 _STATUS_OF: dict[type[DermaScanError], tuple[int, str]] = {
+    AnswersWithheldError: (503, "answers_withheld"),
     QueueFullError: (503, "queue_full"),
     MetadataError: (422, "metadata_impossible"),
     TableError: (422, "table_unusable"),

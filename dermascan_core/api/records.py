@@ -5,7 +5,7 @@ Answers are written by ``reports.export`` alone; these classes describe them, an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -206,3 +206,4 @@ class ReadyRecord(Described):
     model_sha256: str
     engine: str
     n_waiting: int
+    withheld: Literal["none", "calm", "all"]

@@ -13,6 +13,7 @@ import typer
 
 from . import (  # noqa: F401  # each registers its commands
     accounts,
+    answers,
     audit,
     cases,
     compression,
@@ -43,6 +44,7 @@ __all__ = ["app", "main"]
 SUBJECTS = (
     *(
         accounts,
+        answers,
         audit,
         cases,
         data,

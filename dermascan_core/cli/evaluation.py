@@ -1,4 +1,4 @@
-"""Commands that measure answers: evaluate, stress, errors, samples, decision-curve, comparison."""
+"""Commands that measure answers: evaluate, stress, errors, samples, decision-curve, comparison, guidelines."""
 
 from __future__ import annotations
 
@@ -199,10 +199,26 @@ def comparison(
 ) -> None:
     """Set the measured models beside the published systems, and say what may be compared."""
     from ..evaluation.comparison import render_comparison
-    from ..evaluation.files import prepare_folder, write_file
     from ..services.performance import load_comparison
 
-    page = render_comparison(load_comparison())
+    _give_page(render_comparison(load_comparison()), out)
+
+
+@app.command(epilog=example("guidelines --out docs/reporting-guidelines.md"))
+def guidelines(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="A .md file; without it, the page is printed.")
+    ] = None,
+) -> None:
+    """Say which items of CLEAR Derm, GMLP, TRIPOD+AI and DECIDE-AI are met, and by which files."""
+    from ..evaluation.guidelines import load_guidelines, render_guidelines
+
+    _give_page(render_guidelines(load_guidelines()), out)
+
+
+def _give_page(page: str, out: Path | None) -> None:
+    from ..evaluation.files import prepare_folder, write_file
+
     if out is None:
         typer.echo(page, nl=False)
         return

@@ -53,6 +53,7 @@ def screen(
     """Screen files and folders: one line a photo, in input order, written as it goes."""
     from ..services import batch
     from ..services.row_file import OUT_ENDINGS
+    from ..services.withholding import read_withholding
 
     if out is not None and out.suffix.lower() not in OUT_ENDINGS:
         raise typer.BadParameter(f"Expected a file that ends in .csv or .jsonl. Received '{out}'.", param_hint="--out")
@@ -64,6 +65,8 @@ def screen(
     table = None if metadata is None else batch.read_metadata_table(metadata)
     if image_type is None:
         typer.echo(_TAKEN_AS_DERMOSCOPIC, err=True)
+    if (withholding := read_withholding()).bars_calm:
+        typer.echo(withholding.words, err=True)
     # Rows on a terminal are progress enough; a bar would tear them.
     hides_bar = out is None and sys.stdout.isatty()
     with _screener(model, engine, cluster) as screener, progress("Screening", is_hidden=hides_bar) as show:

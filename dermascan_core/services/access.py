@@ -53,6 +53,7 @@ class Action(StrEnum):
     SEE_AUDIT = "see the audit trail"
     MANAGE_RECORDS = "back up, restore or re-key records"
     MANAGE_ACCOUNTS = "manage accounts"
+    WITHHOLD_ANSWERS = "turn the kill switch"
 
 
 _LEAST_ROLE = {
@@ -68,6 +69,7 @@ _LEAST_ROLE = {
     Action.SEE_AUDIT: Role.ADMIN,
     Action.MANAGE_RECORDS: Role.ADMIN,
     Action.MANAGE_ACCOUNTS: Role.ADMIN,
+    Action.WITHHOLD_ANSWERS: Role.ADMIN,
 }
 
 

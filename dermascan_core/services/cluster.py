@@ -28,6 +28,7 @@ from ..model.predictor import Predictor
 from ..native_threads import one_thread_each
 from .models import AUTO, DEFAULT_MODEL, load_model_manifest, load_predictor
 from .screeners import PhotoTask, in_order, read_bytes, screen_task
+from .withholding import read_withholding
 
 CONNECT_TIMEOUT_S = 10.0
 NO_WORKER_TIMEOUT_S = 60.0
@@ -149,7 +150,8 @@ class ClusterScreener:
 
     def submit(self, task: PhotoTask, *, sends_bytes: bool) -> Any:
         """Hand a photo to the cluster; return Dask's future of a screening, or of None where no worker sees the file."""
-        prepared, size_bytes = _prepare(task, sends_bytes=sends_bytes)
+        # A worker on another machine does not see the switch of this one.
+        prepared, size_bytes = _prepare(replace(task, withheld=read_withholding()), sends_bytes=sends_bytes)
         self._n_submitted += 1
         return self._client.submit(
             _answer_on_worker,

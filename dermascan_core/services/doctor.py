@@ -27,6 +27,7 @@ from ..trust.cases import cases_file
 from . import models, performance, similar_cases
 from .check import Check
 from .records_check import check_records
+from .withholding import check_switch
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / "data"
@@ -60,6 +61,7 @@ def check_installation(
     yield check_packages(requirements)
     yield from check_weights(weights_dir or models.WEIGHTS_DIR)
     yield check_disk(data_dir)
+    yield from check_switch(places or read_places())
     yield from check_records(places or read_places())
     yield from _check_outcomes(places or read_places())
     yield check_engine(model, engine, load)

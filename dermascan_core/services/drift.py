@@ -16,6 +16,7 @@ from ..model.predictor import Predictor
 from .performance import load_evaluation
 from .screening import screen_lesion
 from .similar_cases import load_case_index
+from .withholding import GIVEN
 
 # What was measured with nothing known but how the photo was taken: new photos come without answers.
 _MEASURED = {ImageType.DERMOSCOPIC: "test-no-metadata", ImageType.CLINICAL: "test-phone-no-metadata"}
@@ -49,6 +50,7 @@ def screen_for_drift(
             answers=Answers(),
             image_type=image_type,
             predictor=predictor,
+            withheld=GIVEN,  # measured for whoever decides about the switch, and shown to nobody as an answer
         )
         found.append(screening.photos[0])
         on_progress(len(found), len(paths))

@@ -15,6 +15,7 @@ from ..model.predictor import EnginePredictor, Predictor
 from ..taxonomy import HAM_CODES
 from . import keras_worker
 from .screening import told_metadata
+from .withholding import refuse_when_stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ def explain_further(screening: Screening, index: int, code: str, *, predictor: P
 
     Raises:
         ValueError: If the photo has no answer or no heat map of the class.
+        AnswersWithheldError: If answers are stopped here.
     """
+    refuse_when_stopped()
     photo = screening.photos[index]
     if photo.prediction is None or photo.square is None or code not in photo.heat_maps:
         raise ValueError(f"Expected a photo with a heat map of '{code}'. Received one with: {list(photo.heat_maps)}.")
@@ -99,7 +102,9 @@ def answer_covered(
 
     Raises:
         ValueError: If the photo has no square.
+        AnswersWithheldError: If answers are stopped here.
     """
+    refuse_when_stopped()
     square = screening.photos[index].square
     if square is None:
         raise ValueError("Expected a photo with its square. Received one without.")

@@ -19,6 +19,7 @@ from ..model.manifest import Manifest
 from ..model.predictor import Predictor
 from ..native_threads import one_thread_each
 from .screening import screen_lesion
+from .withholding import Withholding, read_withholding, stricter
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,6 +36,7 @@ class PhotoTask:
         source: Its bytes, its file, or why it has neither.
         metadata, answers, image_type: What was told.
         repeat: Also answer small changes of it.
+        withheld: What is withheld where it was asked for; the machine that answers withholds no less.
     """
 
     name: str
@@ -43,6 +45,7 @@ class PhotoTask:
     answers: Answers
     image_type: ImageType
     repeat: bool = False
+    withheld: Withholding | None = None
 
 
 @runtime_checkable
@@ -129,6 +132,7 @@ def screen_task(task: PhotoTask, *, predictor: Predictor) -> Screening:
         predictor=predictor,
         repeat=task.repeat,
         compare=False,  # a row has no place for similar photos
+        withheld=None if task.withheld is None else stricter(task.withheld, read_withholding()),
     )
     if unreadable is None:
         return screening

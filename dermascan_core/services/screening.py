@@ -39,11 +39,12 @@ from ..imaging.steps import paint_over
 from ..model.predictor import PhotoOutput, Predictor
 from ..triage.evidence import not_repeatable_sentence
 from ..triage.policy import decide_next_step, untested_reason
-from ..triage.refusals import MAX_REFUSALS, asks_for_retake
+from ..triage.refusals import MAX_REFUSALS, WITHHELD, asks_for_retake
 from ..triage.wording import UNSURE_SENTENCE
 from ..trust.gate import GateScores
 from .performance import calm_rate, repeatability_limit
 from .similar_cases import find_similar
+from .withholding import Withholding, read_withholding
 
 Stage = Callable[[str, float], None]
 _SURELY = 0.9
@@ -66,6 +67,7 @@ def screen_lesion(
     repeat: bool = False,
     compare: bool = True,
     n_refused_before: int = 0,
+    withheld: Withholding | None = None,
     on_stage: Stage = lambda sentence, share: None,
 ) -> Screening:
     """Screen the photos of one lesion.
@@ -84,8 +86,10 @@ def screen_lesion(
         compare: Also find similar labelled photos, for whoever shows them.
         n_refused_before: How many other photos of this lesion were refused before; after two in all, none of them
             judged, the next step is a doctor.
+        withheld: What is withheld; None asks this installation's kill switch, once for all photos of the lesion.
         on_stage: Called with (sentence, share done in [0, 1]).
     """
+    withheld = withheld or read_withholding()
     screened = []
     for index, ((name, data), crop) in enumerate(zip(photos, crops or [None] * len(photos), strict=True)):
         label = f"photo {index + 1} of {len(photos)}" if len(photos) > 1 else "the photo"
@@ -93,7 +97,9 @@ def screen_lesion(
         def report(what: str, share: float, *, label: str = label, index: int = index) -> None:
             on_stage(f"{what} {label}", (index + share) / max(len(photos), 1))
 
-        one = _PhotoTask(name, data, crop, metadata, answers, image_type, tuple(steps), explain, repeat, compare)
+        one = _PhotoTask(
+            name, data, crop, metadata, answers, image_type, tuple(steps), explain, repeat, compare, withheld
+        )
         screened.append(_screen_photo(one, predictor, report))
     on_stage("Done", 1.0)
     refused = [p.reason for p in screened if p.status is Status.REFUSED and p.reason is not None]
@@ -105,6 +111,7 @@ def screen_lesion(
         image_type=image_type,
         predictor=predictor,
         is_given_up=n_refused >= MAX_REFUSALS,
+        is_calm_withheld=withheld.bars_calm,
     )
 
 
@@ -122,6 +129,7 @@ class _PhotoTask:
     explain: bool
     repeat: bool
     compare: bool
+    withheld: Withholding
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +155,8 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
         blank = PhotoScreening(task.name, Status.REFUSED, reason, None, None, None, None, step)
         return replace(blank, elapsed_ms=_since_ms(started), **known)  # type: ignore[arg-type]
 
+    if task.withheld.bars_all:
+        return refuse(Reason(WITHHELD, task.withheld.words))
     report("Reading", 0.05)
     try:
         rgb = decode_photo(task.data)
@@ -272,6 +282,7 @@ def _answered(
         prediction_without_artefacts=_painted_over(second_looks.artefacts),
         warnings=_warning_codes(quality),
         phone_test=phone_test,
+        is_calm_withheld=task.withheld.bars_calm,
     )
     photo = PhotoScreening(
         name=task.name,
@@ -307,6 +318,7 @@ def _combine(
     image_type: ImageType,
     predictor: Predictor,
     is_given_up: bool,
+    is_calm_withheld: bool,
 ) -> Screening:
     """The most urgent photo decides; a refused photo beside answered ones only keeps them from calming."""
     answered = [p for p in photos if p.prediction is not None]
@@ -324,6 +336,7 @@ def _combine(
         n_photos=len(photos),
         phone_test=predictor.manifest.phone_test,
         is_given_up=is_given_up,
+        is_calm_withheld=is_calm_withheld,
     )
     return Screening(
         photos=tuple(photos),

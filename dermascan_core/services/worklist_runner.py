@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.orm import Session
 
 from ..domain import Screening
-from ..errors import DermaScanError, PhotoError, RecordError, SealError, StorageError
+from ..errors import AnswersWithheldError, DermaScanError, PhotoError, RecordError, SealError, StorageError
 from ..model.litert_engine import n_cores
 from ..model.predictor import Predictor
 from ..native_threads import one_thread_each
@@ -29,6 +29,7 @@ from ..storage import batches, lesions
 from ..storage.batches import BatchState, KeptBatch, WaitingItem
 from ..storage.kept import KeptScreening
 from ..triage.reading_order import CALM_STEPS
+from ..triage.refusals import WITHHELD
 from .arrivals import Arrival
 from .batch_rows import BatchRow, row_from_json
 from .job_runner import QueuedPredictor
@@ -38,6 +39,7 @@ from .photo_grid import LesionPlan, PhotoPlan
 from .queueing import WorkQueue
 from .records import Records, note, remove_images
 from .screeners import in_order
+from .withholding import refuse_when_stopped
 from .worklist import draw_keys
 
 MAX_VAIN = 5
@@ -171,10 +173,11 @@ class WorklistRunner:
             batch = batches.next_batch(session, self._records.vault)
         if batch is None:
             return False
+        refuse_when_stopped()  # the list waits, and goes on by itself when answers are given again
         try:
             self._run(batch)
-        except StorageError:
-            with suppress(StorageError):  # a full disk is no fault of the photo
+        except (StorageError, AnswersWithheldError):
+            with suppress(StorageError):  # a full disk, or the kill switch, is no fault of the photo
                 self._change(batches.forget_start, batch.id)
             raise
         return True
@@ -233,6 +236,8 @@ class WorklistRunner:
             return _Answer(group, None, problem=f"{error} It was not assessed: that is no reassurance.")
         arrivals = [Arrival(item.file_name, partial(_given, one)) for item, one in zip(group.items, data, strict=True)]
         screening = screen_plan(_plan(group), arrivals=arrivals, predictor=predictor).screening
+        if stopped := next((p.reason for p in screening.photos if p.reason and p.reason.code == WITHHELD), None):
+            raise AnswersWithheldError(stopped.sentence)
         return _Answer(group, screening, tuple(map(_ready, arrivals, data)), _problem(screening))
 
     def _keep(self, batch: KeptBatch, answer: _Answer) -> None:

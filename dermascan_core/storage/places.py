@@ -42,6 +42,11 @@ class Places:
         return self.folder / "key-check"
 
     @property
+    def switch(self) -> Path:
+        """Says whether answers are withheld; there where no record is, too."""
+        return self.folder / "answers.json"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever makes a key, changes keys, backs up, restores or tidies: one at a time."""
         return self.folder / ".lock"

@@ -139,6 +139,7 @@ def decide_next_step(
     n_photos: int = 1,
     phone_test: PhoneTest | None = None,
     is_given_up: bool = False,
+    is_calm_withheld: bool = False,
 ) -> tuple[NextStep, tuple[str, ...]]:
     """Return what to do next about one photo, and why.
 
@@ -159,6 +160,7 @@ def decide_next_step(
         n_refused, n_photos: How many photos of this lesion could not be assessed, and of how many.
         phone_test: What was measured of the model on phone photos.
         is_given_up: Whether photos of this lesion were refused so often that a doctor is asked for instead of another.
+        is_calm_withheld: Whether this installation gives no answer that is calmer than a routine check, at present.
 
     Returns:
         The step, and one sentence a reason, most important first.
@@ -179,6 +181,7 @@ def decide_next_step(
         codes += _codes_from_prediction(prediction_without_artefacts)
     codes += [code for code in _WARNINGS_THAT_BAR_CALM if code in warnings]
     codes += ["photos_refused"] if n_refused else []
+    codes += ["calm_withheld"] if is_calm_withheld else []
     codes += _codes_open(answers, metadata)
     step = _step_of(codes, default=NextStep.WATCH)
     if step is NextStep.WATCH:

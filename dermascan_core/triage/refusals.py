@@ -9,6 +9,7 @@ from .policy import step_from_answers
 from .rules import RULES
 from .wording import Voice, how_soon, step_title
 
+WITHHELD = "answers_withheld"  # the code of a photo that nobody looked at, as all answers are stopped
 MAX_REFUSALS = 2  # photos of one lesion; more tries tire a person out, and a doctor needs no photo
 GIVEN_UP_TITLE = "We could not assess it: show the spot to a doctor"
 GIVEN_UP_TEXT = (
@@ -20,10 +21,12 @@ GIVEN_UP_TEXT = (
 def asks_for_retake(reason: Reason) -> bool:
     """Whether another photo could help: not where the person or the place was never tested, nor after a moved square.
 
+    Nor where answers are stopped, which is no fault of the photo.
+
     >>> asks_for_retake(Reason("too_dark", "")), asks_for_retake(Reason("not_tested_nail", ""))
     (True, False)
     """
-    return not reason.code.startswith("not_tested_") and reason.code != "crop_too_small"
+    return not reason.code.startswith("not_tested_") and reason.code not in ("crop_too_small", WITHHELD)
 
 
 def fault_and_advice(reason: Reason) -> tuple[str, str]:

@@ -317,6 +317,14 @@ _RULES = (
         CAUTION,
     ),
     Rule(
+        "calm_withheld",
+        "model",
+        NextStep.ROUTINE_CHECK,
+        "Whoever runs this installation withholds calm answers (docs/kill-switch.md), and the model answered a photo",
+        "Calm answers are withheld here at present, so the photo alone cannot calm.",
+        CAUTION,
+    ),
+    Rule(
         "questions_open",
         "answers",
         NextStep.ROUTINE_CHECK,
@@ -408,13 +416,3 @@ ARTEFACTS_CHANGE_STEP = (
 METADATA_CHANGES_STEP = (
     "The model's answer with age, sex and body site differs from its answer without them. The more urgent one counts."
 )
-
-
-def rules_table() -> str:
-    """Return the rules as a Markdown table, most urgent first; ``docs/next-steps.md`` holds exactly this."""
-    lines = ["| next step | when | what the person reads | source | rule |", "|---|---|---|---|---|"]
-    # sorted() is stable: within one step the order above stays.
-    for rule in sorted(_RULES, key=lambda rule: -rule.step.urgency):
-        cells = (rule.step.value, rule.when, rule.sentence, rule.source, f"`{rule.code}`")
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"

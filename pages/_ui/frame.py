@@ -19,6 +19,7 @@ from dermascan_core.triage.wording import DISCLAIMER, Voice
 from .case import current_case, keep_case
 from .login_state import show_login_state
 from .model import guard_cached_model, start_loading
+from .withheld import show_withheld
 from .worklist_runner import go_on_with_batches
 
 VOICE_KEY = "voice"
@@ -61,7 +62,7 @@ class Width(StrEnum):
 def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     """Open a page: every page calls this first, because a deep link may run the page without the map.
 
-    Shows the title and the disclaimer, asks for the voice in the sidebar, says there who is logged in, starts to load the
+    Shows the title, the disclaimer and whether answers are withheld, asks for the voice in the sidebar, says there who is logged in, starts to load the
     model, and goes on with lists that an earlier process left unfinished.
 
     Returns:
@@ -72,6 +73,7 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
     st.html(_STYLE)
     st.title(title)
     st.warning(DISCLAIMER, icon=":material/warning:")
+    show_withheld()
     guard_cached_model()
     start_loading()
     go_on_with_batches()

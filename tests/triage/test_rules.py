@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dermascan_core.domain import Answers, ImageType, Metadata, Status
-from dermascan_core.triage.rules import RULES, rules_table
+from dermascan_core.triage.rules import RULES
+from dermascan_core.triage.rules_page import rules_table
 from tests.triage.test_policy import ADULT, ANSWER_NAMES, HISTORY, URGENT, decide, make_prediction, phone_test
 
 
@@ -38,6 +39,7 @@ def test_every_rule_is_reachable_by_some_answer_or_photo():
             image_type=ImageType.CLINICAL,
         ),
         *reasons_of(image_type=ImageType.CLINICAL, phone_test=phone_test(low=0.5)),
+        *reasons_of(is_calm_withheld=True),
         *reasons_of(metadata=replace(ADULT, clin_size_long_diam_mm=8)),
         *reasons_of(status=Status.REFUSED, is_given_up=True),
         *(
