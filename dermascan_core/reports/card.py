@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..domain import ImageType, NextStep, PhotoScreening, Prediction, Screening, Status
 from ..taxonomy import HAM_CODES, HAM_MALIGNANT
 from ..triage.rules import UNTESTED_SKIN_TYPES
-from ..triage.two_kinds import ANSWERED_APART, KIND_NAMES
+from ..triage.two_kinds import KIND_NAMES, apart_words
 from ..triage.wording import (
     BARS_CAPTION,
     DARK_SKIN_NOT_TESTED,
@@ -87,8 +87,8 @@ def _draw_card(page: _Page, screening: Screening, photo_index: int) -> None:
         reasons = [*reasons[: _MAX_REASONS - 1], f"And {left_out} more, named in the full result."]
     if screening.disagreement:
         reasons.append(screening.disagreement)
-    if screening.is_mixed:
-        reasons.append(ANSWERED_APART)
+    if apart := apart_words(screening):
+        reasons.append(apart)
     _draw_list(page, "Why this step", reasons)
     _draw_booking(page, booking_words(screening))
     if screening.next_step.urgency <= NextStep.ROUTINE_CHECK.urgency:

@@ -41,23 +41,26 @@ def keep_case(
     is_demo: bool = False,
     allows_training: bool = False,
     data: bytes | None = None,
+    close_up: bytes | None = None,
 ) -> str:
-    """Keep one screening of one new person; returns its id."""
+    """Keep one screening of one new person; returns its id. A close-up is a second photo of the spot, by phone."""
     now = datetime.now(UTC)
     consent = ConsentGiven(keep_until=now + timedelta(days=365), allows_training=allows_training)
     person = add_person(records, consent, actor="ada", now=now, name=name, is_demo=is_demo)
     spot = add_lesion(records, person.id, actor="ada", now=now, label=label, anatom_site="back")
-    photo = data or photo_bytes(fake_photo(width=300, height=225, lesion=lesion))
+    photos = [(file_name, data or photo_bytes(fake_photo(width=300, height=225, lesion=lesion)))]
+    photos += [("close_up.jpg", close_up)] if close_up else []
     screening = screen_lesion(
-        [(file_name, photo)],
+        photos,
         metadata=Metadata(age_approx=65),
         answers=Answers(changing=True),
         image_type=ImageType.DERMOSCOPIC,
+        image_types=[ImageType.DERMOSCOPIC, ImageType.CLINICAL][: len(photos)],
         predictor=FakePredictor(manifest=fake_manifest(name=models.DEFAULT_MODEL)),
         explain=True,
     )
-    kept = keep_screening(records, screening, [new_photo(file_name, photo)], lesion_id=spot.id, actor="ada", now=now)
-    return kept.id
+    new = [new_photo(*photo) for photo in photos]
+    return keep_screening(records, screening, new, lesion_id=spot.id, actor="ada", now=now).id
 
 
 def open_as(
