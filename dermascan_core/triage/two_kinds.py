@@ -6,8 +6,8 @@ from ..domain import ImageType, PhotoScreening, Screening
 
 KIND_NAMES = {ImageType.DERMOSCOPIC: "dermatoscope photo", ImageType.CLINICAL: "phone photo"}
 _ANSWERED_APART = (
-    "These photos were taken in two ways ({which}), so each kind was answered apart, by its own threshold and its own "
-    "test. The more urgent answer counts. The shares of the two kinds were not joined."
+    "These photos were taken in two ways ({which}), so each kind was answered apart, as if it were alone. "
+    "The more urgent answer counts. The shares of the two kinds were not joined."
 )
 FUSION_NOT_MEASURED = (
     "Nobody measured how good the answers to a phone photo and a dermatoscope photo of one spot are together: "

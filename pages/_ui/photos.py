@@ -32,7 +32,11 @@ _IMAGE_TYPES = {
     ImageType.DERMOSCOPIC.value: "A dermatoscope (a skin microscope, also one clipped to a phone)",
 }
 _AS_ABOVE = "as_above"
-_OWN_TYPES = {_AS_ABOVE: "As answered above", **_IMAGE_TYPES}
+_OWN_TYPES = {  # short, for a narrow phone shows no more of a chosen one
+    _AS_ABOVE: "As answered above",
+    ImageType.CLINICAL.value: "A phone or an ordinary camera",
+    ImageType.DERMOSCOPIC.value: "A dermatoscope",
+}
 _MIN_SHARE = 20
 
 
