@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -258,6 +258,8 @@ class PhotoScreening:
             pre-cancer than the same answer without it, in [-1, 1]; empty unless heat maps were asked for.
         gate_scores: Name of ``trust.gate.GateScores`` -> how far the photo was from what the network knows, and the limits
             that held; empty where it did not come so far, or the model has no gate.
+        image_type: How this photo was taken; None where only the screening says it.
+        threshold: Of ``p_malignant``, as it held for photos of this type; None where only the screening says it.
     """
 
     name: str
@@ -277,6 +279,8 @@ class PhotoScreening:
     heat_maps_plus_plus: Mapping[str, npt.NDArray[np.floating]] = field(default_factory=dict)
     metadata_effects: Mapping[str, float] = field(default_factory=dict)
     gate_scores: Mapping[str, float] = field(default_factory=dict)
+    image_type: ImageType | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +324,8 @@ class Screening:
 
     Attributes:
         photos: One entry a photo, in upload order.
-        metadata, answers, image_type: What was asked and answered.
+        metadata, answers: What was asked and answered.
+        image_type: How the photos were taken; of both kinds, clinical, of which less is known. ``type_of`` tells each photo's.
         next_step: The most urgent over photos and answers.
         step_reasons: Why this step, one sentence each, most important first.
         disagreement: A sentence when several photos differ; None otherwise.
@@ -346,3 +351,28 @@ class Screening:
     calm_rate: CalmRate | None = None
     phone_test: PhoneTest | None = None
     threshold: float | None = None
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its photos were taken in more than one way."""
+        return len({self.type_of(photo) for photo in self.photos}) > 1
+
+    def type_of(self, photo: PhotoScreening) -> ImageType:
+        """How one of its photos was taken."""
+        return photo.image_type or self.image_type
+
+    def by_type(self) -> tuple[Screening, ...]:
+        """Return one record a type of photo, with its photos and its threshold; the record itself where there is one type.
+
+        The next step, its reasons and the answers stay those of the whole lesion.
+        """
+        if not self.is_mixed:
+            return (self,)
+        groups: dict[ImageType, list[PhotoScreening]] = {}
+        for photo in self.photos:
+            groups.setdefault(self.type_of(photo), []).append(photo)
+        return tuple(replace(self.as_of(photos[0]), photos=tuple(photos)) for photos in groups.values())
+
+    def as_of(self, photo: PhotoScreening) -> Screening:
+        """Return the record, all photos in it, as what stands beside one of them must read it: with that photo's type."""
+        return replace(self, image_type=self.type_of(photo), threshold=photo.threshold) if self.is_mixed else self

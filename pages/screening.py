@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dermascan_core.domain import Answers, ImageType, Metadata, PhotoScreening, Screening, Status
@@ -66,7 +68,7 @@ def _ask(case: Case, voice: Voice) -> None:
     form.show_contradictions(answers)
 
     if st.button("Check this spot", type="primary", width="stretch", key="check", icon=":material/search:"):
-        _check(case, answers, image_type, model_name)
+        _check(case, answers, photos.types_of(case, image_type), model_name)
     if not case.is_empty:
         st.button("Start over and delete all of this", on_click=cases.start_over, key="start_over", type="tertiary")
 
@@ -97,18 +99,19 @@ def _use_example(case: Case, example: Example) -> None:
     form.fill_form(case)
     case.photos = [take_in(f"{example.key}.png", example_png(example.key))]
     case.example_title = example.title
-    _check(case, example.answers, example.image_type, models.DEFAULT_MODEL)
+    _check(case, example.answers, [example.image_type], models.DEFAULT_MODEL)
 
 
 def _show_example_mark(case: Case) -> None:
     st.info(f"{case.example_title}. Its answer means nothing for anyone's skin.", icon=":material/science:")
 
 
-def _check(case: Case, answers: Answers, image_type: ImageType | None, model_name: str) -> None:
+def _check(case: Case, answers: Answers, types: Sequence[ImageType | None], model_name: str) -> None:
     if not case.photos:
         st.error("Add a photo of the spot first (part 2).")
         return
-    if image_type is None:
+    known = [one for one in types if one is not None]
+    if len(known) < len(types):
         st.error("Say what took the photo first (part 2): a phone, or a dermatoscope.")
         return
     try:
@@ -117,7 +120,7 @@ def _check(case: Case, answers: Answers, image_type: ImageType | None, model_nam
         st.error(f"{error} You find it in part 3.")
         return
     try:
-        _screen(case, answers, image_type, metadata, model_name)
+        _screen(case, answers, known, metadata, model_name)
     except DermaScanError as error:
         st.error(str(error))
         return
@@ -127,7 +130,7 @@ def _check(case: Case, answers: Answers, image_type: ImageType | None, model_nam
     st.rerun()
 
 
-def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metadata, model_name: str) -> None:
+def _screen(case: Case, answers: Answers, types: Sequence[ImageType], metadata: Metadata, model_name: str) -> None:
     with st.status("Getting the model ready", expanded=True) as status:
         bar = st.progress(0.0)
 
@@ -146,7 +149,8 @@ def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metad
                 [(photo.name, photo.data) for photo in photos_now],
                 metadata=metadata,
                 answers=answers,
-                image_type=image_type,
+                image_type=types[0],
+                image_types=types,
                 predictor=predictor,
                 crops=crops,
                 steps=used,

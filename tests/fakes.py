@@ -92,8 +92,9 @@ class FakePredictor:
         return [self._one(square, row, explain) for square, row in zip(squares, metadata, strict=True)]
 
     def _one(self, square: npt.NDArray[np.uint8], metadata: Metadata, explain: bool) -> PhotoOutput:
+        settings = self.manifest.as_for(metadata.image_type)
         with_metadata, without = (
-            prediction_from_views(np.tile(self._probabilities(square, m), (8, 1)), self.manifest)
+            prediction_from_views(np.tile(self._probabilities(square, m), (8, 1)), settings)
             for m in (metadata, Metadata())
         )
         heat_map = np.zeros((5, 5), np.float32)

@@ -81,6 +81,8 @@ class PhotoRecord(Described):
     """What was found in one photo."""
 
     name: str
+    image_type: str
+    threshold: float | None = Field(description="As above, for photos of this type.")
     status: str = Field(description="answered, unsure or refused. A refused photo has no class.")
     reason: ReasonRecord | None
     next_step: str
@@ -127,6 +129,7 @@ class ScreeningRecord(Described):
     step_reasons: list[str]
     report: list[str]
     disagreement: str | None
+    fusion: str | None = Field(description="Of photos taken in two ways; null here, where all are of one type.")
     not_checked: list[str]
     probabilities_mean: str
     tested_on: str

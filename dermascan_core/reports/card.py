@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..domain import ImageType, NextStep, PhotoScreening, Prediction, Screening, Status
 from ..taxonomy import HAM_CODES, HAM_MALIGNANT
 from ..triage.rules import UNTESTED_SKIN_TYPES
+from ..triage.two_kinds import KIND_NAMES, apart_words
 from ..triage.wording import (
     BARS_CAPTION,
     DARK_SKIN_NOT_TESTED,
@@ -86,6 +87,8 @@ def _draw_card(page: _Page, screening: Screening, photo_index: int) -> None:
         reasons = [*reasons[: _MAX_REASONS - 1], f"And {left_out} more, named in the full result."]
     if screening.disagreement:
         reasons.append(screening.disagreement)
+    if apart := apart_words(screening):
+        reasons.append(apart)
     _draw_list(page, "Why this step", reasons)
     _draw_booking(page, booking_words(screening))
     if screening.next_step.urgency <= NextStep.ROUTINE_CHECK.urgency:
@@ -129,6 +132,7 @@ def _draw_next_step(page: _Page, screening: Screening) -> None:
 
 def _draw_photo_and_answer(page: _Page, screening: Screening, photo_index: int) -> None:
     photo = screening.photos[photo_index]
+    screening = screening.as_of(photo)
     top, right, bottom_left = page.y, page.column, page.y
     if photo.square is not None:
         left = _Column(page.column.left, page.column.left + page.px(400))
@@ -161,7 +165,7 @@ def _draw_photo(page: _Page, square: npt.NDArray[np.uint8], column: _Column) -> 
 
 def _photo_caption(screening: Screening, photo_index: int) -> str:
     metadata, n_photos = screening.metadata, len(screening.photos)
-    kind = "Dermatoscope photo" if screening.image_type is ImageType.DERMOSCOPIC else "Phone photo"
+    kind = KIND_NAMES[screening.type_of(screening.photos[photo_index])].capitalize()
     number = f" {photo_index + 1} of {n_photos}" if n_photos > 1 else ""
     shown = "as the network saw it" if screening.photos[photo_index].square is not None else "not shown"
     size_mm = metadata.clin_size_long_diam_mm

@@ -13,6 +13,7 @@ from typing import Any
 from ..domain import PhotoScreening, Prediction, Reason, Screening, Status
 from ..tables import safe_cell
 from ..taxonomy import CLASSES, HAM_CODES
+from ..triage.two_kinds import fusion_words
 from ..triage.wording import (
     BARS_CAPTION,
     DISCLAIMER,
@@ -65,7 +66,7 @@ def photo_row(photo: PhotoScreening, screening: Screening) -> dict[str, str]:
         "model": safe_cell(screening.model),
         "model_sha256": screening.model_sha256,
         "elapsed_ms": f"{photo.elapsed_ms:.1f}",
-        "image_type": screening.image_type.value,
+        "image_type": screening.type_of(photo).value,
     }
     if photo.prediction is not None and photo.status is not Status.REFUSED:
         cells |= {column: f"{p:.6f}" for column, p in _probability_columns(photo.prediction).items()}
@@ -90,7 +91,7 @@ def photo_record(photo: PhotoScreening, screening: Screening, codes: Sequence[st
         "model": screening.model,
         "model_sha256": screening.model_sha256,
         "elapsed_ms": round(photo.elapsed_ms, 1),
-        "image_type": screening.image_type.value,
+        "image_type": screening.type_of(photo).value,
     }
     if photo.prediction is not None and photo.status is not Status.REFUSED:
         record |= {column: round(p, 6) for column, p in _probability_columns(photo.prediction).items()}
@@ -107,7 +108,8 @@ def records_of_saved(saved: Mapping[str, Any], codes: Sequence[str]) -> list[dic
 
 def _record_of_saved(photo: Mapping[str, Any], saved: Mapping[str, Any], codes: Sequence[str]) -> dict[str, Any]:
     record: dict[str, Any] = dict.fromkeys(screen_columns(codes))
-    record |= {name: saved[name] for name in ("model", "model_sha256", "image_type")}
+    record |= {name: saved[name] for name in ("model", "model_sha256")}
+    record["image_type"] = photo.get("image_type", saved["image_type"])
     record |= {name: photo[name] for name in ("status", "next_step", "elapsed_ms")}
     record["image"] = photo["name"]
     record["reason"] = None if photo["reason"] is None else "{code}: {sentence}".format(**photo["reason"])
@@ -140,12 +142,16 @@ def _cell(column: str, value: Any) -> str:
 
 
 def screening_to_csv(screening: Screening) -> str:
-    """Return the screening as CSV text: a header and one physical line a photo."""
+    """Return the screening as CSV text: a header and one physical line a photo.
+
+    Where the photos were taken in two ways, a last column ``fusion`` says what became of that.
+    """
     codes = {code for photo in screening.photos if photo.prediction is not None for code in photo.prediction.codes}
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, screen_columns(codes), restval="", lineterminator="\n")
+    fusion = {} if (words := fusion_words(screening)) is None else {"fusion": safe_cell(words)}
+    writer = csv.DictWriter(buffer, (*screen_columns(codes), *fusion), restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(photo_row(photo, screening) for photo in screening.photos)
+    writer.writerows(photo_row(photo, screening) | fusion for photo in screening.photos)
     return buffer.getvalue()
 
 
@@ -178,12 +184,17 @@ def screening_to_json(screening: Screening, *, with_heat_maps: bool = False) -> 
         "step_reasons": list(screening.step_reasons),
         "report": list(report_sentences(screening)),
         "disagreement": screening.disagreement,
+        "fusion": fusion_words(screening),
         "not_checked": list(not_checked(screening)),
         "probabilities_mean": BARS_CAPTION,
         "tested_on": tested_on(screening.phone_test),
         "calm_rate": None if screening.calm_rate is None else asdict(screening.calm_rate),
         "photos": [
             _photo_to_dict(photo)
+            | {
+                "image_type": screening.type_of(photo).value,
+                "threshold": screening.as_of(photo).threshold,
+            }
             | {"calm_rate_text": calm_rate_words(screening, photo)}
             | (_explanation_to_dict(photo) if with_heat_maps else {})
             for photo in screening.photos

@@ -96,7 +96,7 @@ def group_of_answer(screening: Screening, photo: PhotoScreening, manifest: Manif
     if (
         prediction is None
         or photo.status is not Status.ANSWERED
-        or screening.image_type is not ImageType.DERMOSCOPIC
+        or screening.type_of(photo) is not ImageType.DERMOSCOPIC
         or screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES
     ):
         return None

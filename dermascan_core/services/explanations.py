@@ -52,7 +52,7 @@ def explain_further(screening: Screening, index: int, code: str, *, predictor: P
     photo = screening.photos[index]
     if photo.prediction is None or photo.square is None or code not in photo.heat_maps:
         raise ValueError(f"Expected a photo with a heat map of '{code}'. Received one with: {list(photo.heat_maps)}.")
-    told = told_metadata(screening.metadata, screening.answers, screening.image_type)
+    told = told_metadata(screening.metadata, screening.answers, screening.type_of(photo))
     one_view, place = with_few_views(predictor, 1), HAM_CODES.index(code)
     answers: list[float] = []
 
@@ -105,10 +105,11 @@ def answer_covered(
         AnswersWithheldError: If answers are stopped here.
     """
     refuse_when_stopped()
-    square = screening.photos[index].square
+    photo = screening.photos[index]
+    square = photo.square
     if square is None:
         raise ValueError("Expected a photo with its square. Received one without.")
     covered = cover_round(square, across=across, down=down, width=width)
-    told = told_metadata(screening.metadata, screening.answers, screening.image_type)
+    told = told_metadata(screening.metadata, screening.answers, screening.type_of(photo))
     before, after = with_few_views(predictor, 1).predict(np.stack([square, covered]), [told, told])
     return CoveredAnswer(covered, before.prediction, after.prediction)

@@ -190,7 +190,7 @@ def _keep_photos(
             lesion_id=new.lesion_id,
             image_sha256=_sha256(photo),
             file_name=short_text(photo.name[-MAX_FILE_NAME_CHARACTERS:], "a file name", MAX_FILE_NAME_CHARACTERS),
-            image_type=new.image_type,
+            image_type=screening.type_of(answer).value,
             width_px=photo.width_px,
             height_px=photo.height_px,
             now=now,
@@ -203,6 +203,7 @@ def _new_screening(
 ) -> NewScreening:
     record = screening_to_json(screening, with_heat_maps=True)
     leading = _leading(screening)
+    of_its_type = screening.as_of(leading)
     prediction = None if leading.status is Status.REFUSED else leading.prediction
     return NewScreening(
         id=_id_of(record, photos, lesion_id),
@@ -213,9 +214,9 @@ def _new_screening(
         model_sha256=screening.model_sha256,
         engine=screening.engine,
         app_version=screening.app_version,
-        threshold=screening.threshold,
+        threshold=of_its_type.threshold,
         gate_scores=_scores(leading),
-        image_type=screening.image_type.value,
+        image_type=of_its_type.image_type.value,
         status=leading.status.value,
         next_step=screening.next_step.value,
         predicted=None if prediction is None else prediction.predicted,
@@ -226,9 +227,17 @@ def _new_screening(
 
 
 def _leading(screening: Screening) -> PhotoScreening:
-    """The photo that the plain columns speak of: of those not refused, the one with most cancer or pre-cancer."""
+    """The photo that the plain columns speak of: of those not refused, the one with most cancer or pre-cancer.
+
+    Shares of two kinds of photo do not compare: there the most urgent next step comes first.
+    """
     answered = [p for p in screening.photos if p.prediction is not None and p.status is not Status.REFUSED]
-    return max(answered, key=_p_malignant, default=screening.photos[0])
+    is_mixed = screening.is_mixed
+    return max(
+        answered,
+        key=lambda photo: (photo.next_step.urgency if is_mixed else 0, _p_malignant(photo)),
+        default=screening.photos[0],
+    )
 
 
 def _p_malignant(photo: PhotoScreening) -> float:

@@ -74,17 +74,22 @@ def answer_again(
     case: CaseAtHand,
     predictor: Predictor,
     *,
-    image_type: ImageType,
+    image_type: ImageType | None,
     metadata: Metadata,
     answers: Answers,
     crops: tuple[CropBox | None, ...],
 ) -> Screening:
-    """Return a new answer to the same photos, with another square, image type or answer; nothing is kept yet."""
+    """Return a new answer to the same photos, with another square, image type or answer; nothing is kept yet.
+
+    Without an image type each photo keeps the one that it had.
+    """
+    told = None if image_type else [case.answer.type_of(photo) for photo in case.answer.photos]
     return screen_lesion(
         [(intake.name, intake.data) for intake in case.intakes],
         metadata=metadata,
         answers=answers,
-        image_type=image_type,
+        image_type=image_type or case.answer.image_type,
+        image_types=told,
         predictor=predictor,
         crops=crops,
         explain=True,

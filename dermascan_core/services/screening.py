@@ -17,6 +17,7 @@ from ..domain import (
     CropBox,
     ImageType,
     Metadata,
+    NextStep,
     PhoneTest,
     PhotoScreening,
     Prediction,
@@ -61,6 +62,7 @@ def screen_lesion(
     answers: Answers,
     image_type: ImageType,
     predictor: Predictor,
+    image_types: Sequence[ImageType | None] | None = None,
     crops: Sequence[CropBox | None] | None = None,
     steps: Sequence[str] = (),
     explain: bool = False,
@@ -72,12 +74,14 @@ def screen_lesion(
 ) -> Screening:
     """Screen the photos of one lesion.
 
-    A photo that cannot be used is recorded as refused, with its reason; the others go on.
+    A photo that cannot be used is recorded as refused, with its reason; the others go on. Photos of two types are fused
+    late: each is answered by what holds for its own type, and the most urgent next step counts; no shares are joined.
 
     Args:
         photos: (file name, bytes) in upload order.
         metadata, answers, image_type: What was asked.
         predictor: The model.
+        image_types: One a photo where it was taken in another way than ``image_type``; None for as that says.
         crops: One square a photo where it was set by hand; None finds the lesion.
         steps: Names of optional imaging steps, applied after the model's own.
         explain: Also compute heat maps.
@@ -91,24 +95,26 @@ def screen_lesion(
     """
     withheld = withheld or read_withholding()
     screened = []
-    for index, ((name, data), crop) in enumerate(zip(photos, crops or [None] * len(photos), strict=True)):
+    types = [own or image_type for own in image_types or [None] * len(photos)]
+    crops = crops or [None] * len(photos)
+    for index, ((name, data), crop, own) in enumerate(zip(photos, crops, types, strict=True)):
         label = f"photo {index + 1} of {len(photos)}" if len(photos) > 1 else "the photo"
 
         def report(what: str, share: float, *, label: str = label, index: int = index) -> None:
             on_stage(f"{what} {label}", (index + share) / max(len(photos), 1))
 
-        one = _PhotoTask(
-            name, data, crop, metadata, answers, image_type, tuple(steps), explain, repeat, compare, withheld
-        )
-        screened.append(_screen_photo(one, predictor, report))
+        one = _PhotoTask(name, data, crop, metadata, answers, own, tuple(steps), explain, repeat, compare, withheld)
+        threshold = predictor.manifest.as_for(own).threshold
+        screened.append(replace(_screen_photo(one, predictor, report), image_type=own, threshold=threshold))
     on_stage("Done", 1.0)
     refused = [p.reason for p in screened if p.status is Status.REFUSED and p.reason is not None]
     n_refused = n_refused_before + sum(map(asks_for_retake, refused))
+    is_clinical = ImageType.CLINICAL in (types or [image_type])
     return _combine(
         screened,
         metadata=metadata,
         answers=answers,
-        image_type=image_type,
+        image_type=ImageType.CLINICAL if is_clinical else ImageType.DERMOSCOPIC,
         predictor=predictor,
         is_given_up=n_refused >= MAX_REFUSALS,
         is_calm_withheld=withheld.bars_calm,
@@ -320,31 +326,41 @@ def _combine(
     is_given_up: bool,
     is_calm_withheld: bool,
 ) -> Screening:
-    """The most urgent photo decides; a refused photo beside answered ones only keeps them from calming."""
+    """The most urgent photo decides; a refused photo beside answered ones only keeps them from calming.
+
+    Photos of two types are decided type by type; the reasons are those of the type that asks for the most urgent step,
+    or of both where both do.
+    """
     answered = [p for p in photos if p.prediction is not None]
-    leading = max(answered, key=lambda p: p.next_step.urgency, default=None)
-    step, reasons = decide_next_step(
-        answers=answers,
-        metadata=metadata,
-        image_type=image_type,
-        status=Status.REFUSED if leading is None else leading.status,
-        prediction=None if leading is None else leading.prediction,
-        prediction_without_metadata=None if leading is None else leading.prediction_without_metadata,
-        prediction_without_artefacts=None if leading is None else _painted_over(leading.artefacts),
-        warnings=() if leading is None else _warning_codes(leading.quality),
-        n_refused=len(photos) - len(answered),
-        n_photos=len(photos),
-        phone_test=predictor.manifest.phone_test,
-        is_given_up=is_given_up,
-        is_calm_withheld=is_calm_withheld,
-    )
+
+    def decide(leading: PhotoScreening | None) -> tuple[NextStep, tuple[str, ...]]:
+        return decide_next_step(
+            answers=answers,
+            metadata=metadata,
+            image_type=image_type if leading is None else leading.image_type or image_type,
+            status=Status.REFUSED if leading is None else leading.status,
+            prediction=None if leading is None else leading.prediction,
+            prediction_without_metadata=None if leading is None else leading.prediction_without_metadata,
+            prediction_without_artefacts=None if leading is None else _painted_over(leading.artefacts),
+            warnings=() if leading is None else _warning_codes(leading.quality),
+            n_refused=len(photos) - len(answered),
+            n_photos=len(photos),
+            phone_test=predictor.manifest.phone_test,
+            is_given_up=is_given_up,
+            is_calm_withheld=is_calm_withheld,
+        )
+
+    leading_ones: list[PhotoScreening | None] = [*_leading_of_each_type(answered)] or [None]
+    decided = [decide(leading) for leading in leading_ones]
+    step = most_urgent(*(step for step, _ in decided))
+    reasons = dict.fromkeys(reason for one, reasons in decided if one is step for reason in reasons)
     return Screening(
         photos=tuple(photos),
         metadata=metadata,
         answers=answers,
         image_type=image_type,
         next_step=most_urgent(step, *(p.next_step for p in answered)),
-        step_reasons=reasons,
+        step_reasons=tuple(reasons),
         disagreement=_disagreement(answered),
         model=predictor.manifest.name,
         model_sha256=predictor.manifest.sha256,
@@ -355,6 +371,15 @@ def _combine(
         phone_test=predictor.manifest.phone_test,
         threshold=predictor.manifest.as_for(image_type).threshold,
     )
+
+
+def _leading_of_each_type(answered: Sequence[PhotoScreening]) -> list[PhotoScreening]:
+    by_type: dict[ImageType | None, PhotoScreening] = {}
+    for photo in answered:
+        first = by_type.setdefault(photo.image_type, photo)
+        if photo.next_step.urgency > first.next_step.urgency:
+            by_type[photo.image_type] = photo
+    return list(by_type.values())
 
 
 def _warning_codes(quality: QualityReport | None) -> tuple[str, ...]:

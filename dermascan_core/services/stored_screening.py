@@ -53,7 +53,7 @@ def read_screening(text: str, *, phone_test: PhoneTest | None = None) -> Screeni
     try:
         record: dict[str, Any] = json.loads(text)
         return Screening(
-            photos=tuple(_photo(photo) for photo in record["photos"]),
+            photos=tuple(_photo(photo, record) for photo in record["photos"]),
             metadata=_metadata(record["metadata"]),
             answers=_known(Answers, record["answers"]),
             image_type=ImageType(record["image_type"]),
@@ -89,7 +89,7 @@ def _metadata(values: Mapping[str, Any]) -> Metadata:
     return metadata
 
 
-def _photo(photo: Mapping[str, Any]) -> PhotoScreening:
+def _photo(photo: Mapping[str, Any], record: Mapping[str, Any]) -> PhotoScreening:
     return PhotoScreening(
         name=photo["name"],
         status=Status(photo["status"]),
@@ -105,6 +105,8 @@ def _photo(photo: Mapping[str, Any]) -> PhotoScreening:
         repeatability=_repeatability(photo["repeatability"]),
         metadata_effects=photo.get("metadata_effects", {}),
         gate_scores=photo.get("gate_scores", {}),
+        image_type=ImageType(photo.get("image_type", record["image_type"])),
+        threshold=photo.get("threshold", record.get("threshold")),
     )
 
 

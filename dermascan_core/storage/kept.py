@@ -99,8 +99,9 @@ class NewScreening:
         screened_at, model, model_sha256, engine, app_version: What answered, and when.
         threshold: Of ``p_malignant``, as it held; None where unknown.
         gate_scores: Measure -> number: quality, and how far the photo was from what the network knows.
-        image_type, status, next_step: As in the record.
-        predicted, p_malignant: Of the photo with the largest share of cancer or pre-cancer; None when all were refused.
+        status, next_step: As in the record.
+        image_type, predicted, p_malignant: Of the photo with the largest share of cancer or pre-cancer, or of photos taken
+            in two ways the most urgent one, as is the threshold; the last two are None when all were refused.
         record: The whole answer as JSON.
         photos: In their order.
     """

@@ -13,6 +13,7 @@ from ..taxonomy import CLASS_BY_CODE, HAM_NAMES, HAM_PLAIN_NAMES, UNTESTED_SITES
 from .checklist import SEVEN_POINT_URGENT, SEVEN_POINT_WEIGHTS, seven_point_features, seven_point_score
 from .policy import may_phone_calm, open_questions, untested_codes
 from .rules import MIN_AGE_YEARS, UNTESTED_SKIN_TYPES
+from .two_kinds import FUSION_NOT_MEASURED, kind_name
 
 
 class Voice(StrEnum):
@@ -325,7 +326,7 @@ def report_sentences(screening: Screening) -> tuple[str, ...]:
     ]
     for photo in screening.photos:
         if photo.prediction is not None:
-            said.append(_photo_finding(photo, photo.prediction))
+            said.append(_photo_finding(photo, photo.prediction, kind_name(screening, photo)))
     if n_refused:
         said.append(f"Photos that could not be assessed: {n_refused} of {len(screening.photos)}.")
     step = screening.next_step
@@ -333,12 +334,12 @@ def report_sentences(screening: Screening) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _photo_finding(photo: PhotoScreening, prediction: Prediction) -> str:
+def _photo_finding(photo: PhotoScreening, prediction: Prediction, kind: str) -> str:
     side = "at or above" if prediction.is_above_threshold else "below"
     names = ", ".join(class_name(code, Voice.REPORT) for code in prediction.set_90)
     unsure = " The model is unsure." if photo.status is Status.UNSURE else ""
     return (
-        f"Photo: share of cancer or pre-cancer {side} the operating threshold; "
+        f"{kind.capitalize()}: share of cancer or pre-cancer {side} the operating threshold; "
         f"classes that stay possible at 90 %: {names}.{unsure}"
     )
 
@@ -354,7 +355,7 @@ def calm_rate_words(screening: Screening, photo: PhotoScreening) -> str | None:
         or prediction is None
         or photo.status is not Status.ANSWERED
         or prediction.is_above_threshold
-        or screening.image_type is not ImageType.DERMOSCOPIC
+        or screening.type_of(photo) is not ImageType.DERMOSCOPIC
         or screening.metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES
     ):
         return None
@@ -392,6 +393,8 @@ def not_checked(screening: Screening) -> tuple[str, ...]:
     said += [_NOT_TESTED[code] for code in untested_codes(answers, metadata)]
     if screening.image_type is ImageType.CLINICAL:
         said.append(_phone_limit(screening.phone_test))
+    if screening.is_mixed:
+        said.append(FUSION_NOT_MEASURED)
     if metadata.fitzpatrick_skin_type in UNTESTED_SKIN_TYPES:
         said.append("The program was not tested on your skin type. It knows mostly light skin.")
     else:

@@ -16,7 +16,7 @@ from typing import Any
 
 import streamlit as st
 
-from dermascan_core.domain import CropBox, Screening
+from dermascan_core.domain import CropBox, ImageType, Screening
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.services.intake import Intake
 from dermascan_core.triage.refusals import MAX_REFUSALS
@@ -38,6 +38,7 @@ class Case:
     Attributes:
         photos: As they came in, at most six.
         hand_crops: sha256 of a photo -> the square set by hand.
+        photo_types: sha256 of a photo -> how it was taken, where the person said so of this photo alone.
         form: Widget key -> value of everything that was asked.
         screening: The result; None before the first.
         screened_photos: The photos of the result, in its order; ``photos`` may have changed since.
@@ -52,6 +53,7 @@ class Case:
 
     photos: list[Intake] = field(default_factory=list)
     hand_crops: dict[str, CropBox] = field(default_factory=dict)
+    photo_types: dict[str, ImageType] = field(default_factory=dict)
     form: dict[str, Any] = field(default_factory=dict)
     screening: Screening | None = None
     screened_photos: tuple[Intake, ...] = ()
@@ -85,6 +87,7 @@ class Case:
             self,
             photos=list(self.photos),
             hand_crops=dict(self.hand_crops),
+            photo_types=dict(self.photo_types),
             form=dict(self.form),
             refused=set(self.refused),
         )

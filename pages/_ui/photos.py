@@ -32,6 +32,12 @@ _IMAGE_TYPES = {
     ImageType.CLINICAL.value: "A phone or an ordinary camera",
     ImageType.DERMOSCOPIC.value: "A dermatoscope (a skin microscope, also one clipped to a phone)",
 }
+_AS_ABOVE = "as_above"
+_OWN_TYPES = {  # short, for a narrow phone shows no more of a chosen one
+    _AS_ABOVE: "As answered above",
+    ImageType.CLINICAL.value: "A phone or an ordinary camera",
+    ImageType.DERMOSCOPIC.value: "A dermatoscope",
+}
 _MIN_SHARE = 20
 
 
@@ -49,6 +55,11 @@ def ask_image_type(*, key: str = IMAGE_TYPE_KEY) -> ImageType | None:
     image_type = ImageType(chosen)
     st.caption(" · ".join(line.rstrip(".") for line in with_that_lens(image_type)))
     return image_type
+
+
+def types_of(case: Case, image_type: ImageType | None) -> list[ImageType | None]:
+    """Return what took each photo, by what was said of it alone, else of all; None where neither was."""
+    return [case.photo_types.get(photo.sha256, image_type) for photo in case.photos]
 
 
 def ask_photos(case: Case, image_type: ImageType | None) -> None:
@@ -127,10 +138,27 @@ def is_camera_allowed(url: str | None) -> bool:
 
 
 def show_photos(case: Case) -> None:
-    """Show each photo with its quality and its square, and let a person move the square or remove the photo."""
+    """Show each photo with its quality and its square, and let a person move the square or remove the photo.
+
+    Of several photos, each may have been taken in its own way.
+    """
+    if len(case.photos) > 1:
+        st.caption("A phone photo and a dermatoscope photo of this spot? Say below each photo what took it.")
     for index, photo in enumerate(list(case.photos)):
         with st.container(border=True, key=f"photo-{index}-{photo.sha256[:8]}"):
             _show_photo(case, photo, index)
+            if len(case.photos) > 1 or photo.sha256 in case.photo_types:
+                _ask_own_type(case, photo)
+
+
+def _ask_own_type(case: Case, photo: Intake) -> None:
+    key = f"taken_by_{photo.sha256[:12]}"
+    st.session_state.setdefault(key, str(case.photo_types.get(photo.sha256, _AS_ABOVE)))
+    chosen = st.selectbox("What took this photo?", list(_OWN_TYPES), format_func=_OWN_TYPES.__getitem__, key=key)
+    if chosen == _AS_ABOVE:
+        case.photo_types.pop(photo.sha256, None)
+    else:
+        case.photo_types[photo.sha256] = ImageType(chosen)
 
 
 def _show_photo(case: Case, photo: Intake, index: int) -> None:

@@ -16,6 +16,7 @@ from dermascan_core.services.map_audit import VERDICTS
 from dermascan_core.services.review_case import CaseAtHand, has_pixels, zoom_jpeg
 from dermascan_core.services.reviewing import AGREE, OVERRIDE, READ_DX, READ_STEPS, REFER, UNKNOWN, Reading
 from dermascan_core.taxonomy import HAM_NAMES
+from dermascan_core.triage.two_kinds import kind_name
 from dermascan_core.triage.wording import BARS_CAPTION, Voice, class_name, step_title
 
 from . import result
@@ -165,6 +166,8 @@ def ask_about_map(case: CaseAtHand, verdict: str | None) -> None:
 
 def _show_old_answer(case: CaseAtHand, index: int) -> None:
     photo = case.answer.photos[index]
+    if case.answer.is_mixed:
+        st.markdown(f"**Photo {index + 1}: {kind_name(case.answer, photo)}**")
     st.caption(
         f"Answered by weights {case.screening.model_sha256[:12]}, which are not installed here now: heat maps and how often "
         "such answers were wrong are left out."

@@ -15,6 +15,7 @@ from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
 from dermascan_core.triage.checklist import seven_point_score
 from dermascan_core.triage.refusals import asks_for_retake, is_given_up, retake_words
 from dermascan_core.triage.rules import UNTESTED_SKIN_TYPES
+from dermascan_core.triage.two_kinds import fusion_words, kind_name
 from dermascan_core.triage.wording import (
     BARS_CAPTION,
     DARK_SKIN_NOT_TESTED,
@@ -80,10 +81,13 @@ def show_agreement(screening: Screening, voice: Voice) -> None:
     if len(screening.photos) < 2:
         return
     st.subheader("Do the photos agree?")
+    if words := fusion_words(screening):
+        st.info(words, icon=":material/call_split:")
     st.dataframe(
         [
             {
                 "photo": f"{index}: {photo.name}",
+                **({"kind": kind_name(screening, photo)} if screening.is_mixed else {}),
                 "shown first": _first(photo, voice),
                 "cancer or pre-cancer, %": None if photo.prediction is None else 100 * photo.prediction.p_malignant,
                 "next step": step_title(photo.next_step, voice),
@@ -105,8 +109,9 @@ def _first(photo: PhotoScreening, voice: Voice) -> str:
 def show_photo_result(screening: Screening, index: int, *, intake: Intake, manifest: Manifest, voice: Voice) -> None:
     """Show one photo: the picture, ranked classes with bars, the chart, and where the network looked."""
     photo = screening.photos[index]
+    screening = screening.as_of(photo)
     title = "What the model sees in the photo" if len(screening.photos) == 1 else f"Photo {index + 1}"
-    st.subheader(title)
+    st.subheader(f"{title}: {kind_name(screening, photo)}" if screening.is_mixed else title)
     st.caption(as_plain_text(photo.name))
     if photo.prediction is None:
         _show_refusal(screening, photo)
@@ -134,7 +139,7 @@ def show_photo_result(screening: Screening, index: int, *, intake: Intake, manif
     st.caption(f"{colours} {_metadata_effect(photo, voice)}")
     show_frequency(screening, photo, index, manifest=manifest, voice=voice)
     if voice is Voice.CLINICIAN:
-        _show_numbers(photo, photo.prediction, manifest)
+        _show_numbers(photo, photo.prediction, manifest.as_for(screening.image_type))
     show_evidence(screening, index, voice)
     show_heat_map(screening, index, voice=voice)
     show_skin_tone(screening, intake, manifest=manifest, voice=voice)
@@ -218,12 +223,8 @@ def _show_numbers(photo: PhotoScreening, prediction: Prediction, manifest: Manif
 def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, Any] | None, voice: Voice) -> None:
     """Show how often such answers were wrong, what the model was tested on, what was not checked, and which model."""
     st.subheader("What this cannot tell you")
-    sides = sorted({p.prediction.is_above_threshold for p in screening.photos if p.prediction}, reverse=True)
-    if sides and not _is_like_the_test(screening):
-        st.markdown(f"**{_phone_figures(screening) or _no_figures(screening)}**")
-    elif evaluation is not None and not is_counted(screening, manifest):
-        for is_above in sides:
-            st.markdown(f"**{measures.among_such_answers(evaluation, is_above=is_above)}**")
+    for one in screening.by_type():
+        _show_rates(one, manifest, evaluation)
     st.markdown(tested_on(screening.phone_test))
     st.markdown("\n".join(f"- {sentence}" for sentence in not_checked(screening)))
     if voice is Voice.CLINICIAN:
@@ -236,6 +237,15 @@ def show_limits(screening: Screening, manifest: Manifest, evaluation: dict[str, 
     )
     if note := engine_note(screening.model):
         st.caption(f":material/speed: {as_plain_text(note, max_chars=600)}")
+
+
+def _show_rates(screening: Screening, manifest: Manifest, evaluation: dict[str, Any] | None) -> None:
+    sides = sorted({p.prediction.is_above_threshold for p in screening.photos if p.prediction}, reverse=True)
+    if sides and not _is_like_the_test(screening):
+        st.markdown(f"**{_phone_figures(screening) or _no_figures(screening)}**")
+    elif evaluation is not None and not is_counted(screening, manifest):
+        for is_above in sides:
+            st.markdown(f"**{measures.among_such_answers(evaluation, is_above=is_above)}**")
 
 
 def _phone_figures(screening: Screening) -> str | None:

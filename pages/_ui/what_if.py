@@ -18,7 +18,9 @@ from .model import get_predictor
 from .turns import wait_for_turn
 
 NEW_ANSWER_KEY = "review_new_answer"  # a Screening that the page is to keep
-_TAKEN = {ImageType.DERMOSCOPIC: "A dermatoscope", ImageType.CLINICAL: "A phone or camera"}
+_AS_TOLD = "as_told"
+_TAKEN = {ImageType.DERMOSCOPIC.value: "A dermatoscope", ImageType.CLINICAL.value: "A phone or camera"}
+_TAKEN_APART = {_AS_TOLD: "Both, photo by photo as it was told", **_TAKEN}
 
 
 def offer_another_answer(case: CaseAtHand) -> None:
@@ -29,14 +31,16 @@ def offer_another_answer(case: CaseAtHand) -> None:
         "Change the square, the photo's kind or an answer, and see the result move", icon=":material/tune:"
     ):
         key = case.screening.id
-        image_type = st.radio(
+        taken = _TAKEN_APART if case.answer.is_mixed else _TAKEN
+        chosen = st.radio(
             "What took the photo",
-            list(_TAKEN),
-            index=list(_TAKEN).index(case.answer.image_type),
-            format_func=_TAKEN.__getitem__,
+            list(taken),
+            index=0 if case.answer.is_mixed else list(taken).index(case.answer.image_type),
+            format_func=taken.__getitem__,
             horizontal=True,
             key=f"what_if_type_{key}",
         )
+        image_type = None if chosen == _AS_TOLD else ImageType(chosen)
         metadata, answers = _ask_told(case, key)
         crops = tuple(
             _ask_square(intake, photo.crop, f"{key}_{number}")
@@ -88,7 +92,12 @@ def _ask_square(intake: Intake, crop: CropBox | None, key: str) -> CropBox | Non
 
 
 def _answer(
-    case: CaseAtHand, *, image_type: ImageType, metadata: Metadata, answers: Answers, crops: tuple[CropBox | None, ...]
+    case: CaseAtHand,
+    *,
+    image_type: ImageType | None,
+    metadata: Metadata,
+    answers: Answers,
+    crops: tuple[CropBox | None, ...],
 ) -> None:
     try:
         predictor = get_predictor(models.DEFAULT_MODEL)

@@ -44,16 +44,19 @@ def keep_case(
     is_demo: bool = False,
     allows_training: bool = False,
     data: bytes | None = None,
+    close_up: bytes | None = None,
 ) -> str:
-    """Keep one screening of one new person; returns its id."""
+    """Keep one screening of one new person; returns its id. A close-up is a second photo of the spot, by phone."""
     now = datetime.now(UTC)
     consent = ConsentGiven(keep_until=now + timedelta(days=365), allows_training=allows_training)
     person = add_person(records, consent, actor="ada", now=now, name=name, is_demo=is_demo)
     spot = add_lesion(records, person.id, actor="ada", now=now, label=label, anatom_site="back")
-    photo = data or photo_bytes(fake_photo(width=300, height=225, lesion=lesion))
-    screening = _answer(file_name, photo, Answers(changing=True), ImageType.DERMOSCOPIC)
-    kept = keep_screening(records, screening, [new_photo(file_name, photo)], lesion_id=spot.id, actor="ada", now=now)
-    return kept.id
+    first = (file_name, data or photo_bytes(fake_photo(width=300, height=225, lesion=lesion)))
+    photos = [first, ("close_up.jpg", close_up)] if close_up else [first]
+    types = [ImageType.DERMOSCOPIC, ImageType.CLINICAL][: len(photos)]
+    screening = _answer(photos, Answers(changing=True), types)
+    new = [new_photo(*photo) for photo in photos]
+    return keep_screening(records, screening, new, lesion_id=spot.id, actor="ada", now=now).id
 
 
 def keep_another(
@@ -68,7 +71,7 @@ def keep_another(
 ) -> str:
     """Keep another screening of a lesion, as if it had been answered at some time; returns its id."""
     photo = photo_bytes(fake_photo(width=width, height=225, lesion=lesion))
-    screening = replace(_answer("mole.jpg", photo, Answers(), image_type), screened_at=at.isoformat())
+    screening = replace(_answer([("mole.jpg", photo)], Answers(), [image_type]), screened_at=at.isoformat())
     photos = [new_photo("mole.jpg", photo)]
     now = datetime.now(UTC)
     return keep_screening(
@@ -85,12 +88,13 @@ def read_blind(records: Records, lesion_id: str, *, user: User = ADA) -> None:
         confirm(records, history, case.screening, reading, REFER, reviewer=user.name, now=now)
 
 
-def _answer(file_name: str, photo: bytes, answers: Answers, image_type: ImageType) -> Screening:
+def _answer(photos: Sequence[tuple[str, bytes]], answers: Answers, image_types: Sequence[ImageType]) -> Screening:
     return screen_lesion(
-        [(file_name, photo)],
+        photos,
         metadata=Metadata(age_approx=65),
         answers=answers,
-        image_type=image_type,
+        image_type=image_types[0],
+        image_types=image_types,
         predictor=FakePredictor(manifest=fake_manifest(name=models.DEFAULT_MODEL)),
         explain=True,
     )

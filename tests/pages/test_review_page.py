@@ -10,7 +10,7 @@ from dermascan_core.services.map_audit import map_verdicts
 from dermascan_core.services.review_case import open_case
 from dermascan_core.services.reviewing import find_reading, reviews_of
 from tests.attacks import SQL_INJECTIONS, XSS
-from tests.fakes import fake_manifest
+from tests.fakes import fake_manifest, fake_photo, photo_bytes
 from tests.pages.reading import seen
 from tests.pages.reviewing import ADA, BEN, PALE, clinic, keep_case, labels, open_as, press
 
@@ -234,6 +234,25 @@ def test_another_square_or_answer_gives_a_new_answer_and_both_are_kept(records, 
     history = lesion_history(records, case.lesion.id)
     assert len(history.cases) == 2
     assert open_case(records, screening).answer.metadata.age_approx == 65
+
+
+def test_photos_of_two_kinds_keep_theirs_in_a_new_answer_unless_another_is_chosen(records, monkeypatch):
+    screening = keep_case(records, close_up=photo_bytes(fake_photo(width=300, height=225, lesion=PALE)))
+    page = read_to_the_answer(open_as(ADA, monkeypatch, "review", screening=screening))
+    assert "taken in two ways (dermatoscope photo: 1; phone photo: 2)" in seen(page)
+    assert seen(page).index("Photo 1: dermatoscope photo") < seen(page).index("Photo 2: phone photo")
+
+    page.number_input(key=f"what_if_age_{screening}").set_value(80)
+    press(page, f"again_{screening}")
+    kept_apart = page.query_params["screening"]
+    page.radio(key=f"what_if_type_{kept_apart}").set_value("clinical")
+    press(page, f"again_{kept_apart}")
+
+    answers = [open_case(records, one).answer for one in (kept_apart, page.query_params["screening"])]
+    assert [[photo.image_type for photo in answer.photos] for answer in answers] == [
+        ["dermoscopic", "clinical"],
+        ["clinical", "clinical"],
+    ]
 
 
 @pytest.mark.parametrize("wanted", ["0" * 32, "../../etc/passwd", "<script>alert(1)</script>", SQL_INJECTIONS[0]])

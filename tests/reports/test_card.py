@@ -78,8 +78,9 @@ LONGEST = replace(
             status=Status.UNSURE,
             reason=Reason("unsure", "Unsure."),
             prediction=replace(PREDICTION, set_90=HAM_CODES),
+            image_type=ImageType.CLINICAL,
         ),
-        REFUSED,
+        replace(REFUSED, image_type=ImageType.DERMOSCOPIC),
     ),
     answers=Answers(*[True] * 9),
     metadata=Metadata(
@@ -212,6 +213,21 @@ def test_phone_photo_and_untested_skin_are_marked_beside_the_bars(monkeypatch: p
     assert "Grey bars: the model is unsure." in text
 
 
+def test_card_of_two_kinds_names_both_and_marks_the_phone_photo_alone(monkeypatch: pytest.MonkeyPatch):
+    photos = tuple(replace(PHOTO, image_type=one) for one in (ImageType.DERMOSCOPIC, ImageType.CLINICAL))
+    both = replace(SCREENING, photos=photos, image_type=ImageType.CLINICAL)
+
+    scope, phone = (texts_of(both, monkeypatch, photo_index=index) for index in (0, 1))
+
+    assert "Dermatoscope photo 1 of 2, as the network saw it." in scope
+    assert "Phone photo 2 of 2, as the network saw it." in phone
+    assert "The bars may be far off" in phone
+    assert "The bars may be far off" not in scope
+    for text in (scope, phone):
+        assert "These photos were taken in two ways (dermatoscope photo: 1; phone photo: 2)" in text
+        assert "no such pairs were at hand." in text
+
+
 def test_calm_card_says_what_to_watch(monkeypatch: pytest.MonkeyPatch):
     text = texts_of(replace(SCREENING, next_step=NextStep.WATCH), monkeypatch)
 
@@ -230,7 +246,7 @@ def test_card_s_own_words_hold_no_verdict(step: NextStep, monkeypatch: pytest.Mo
 
 
 def test_second_photo_can_be_shown(monkeypatch: pytest.MonkeyPatch):
-    assert "Phone photo 2 of 2" in texts_of(LONGEST, monkeypatch, photo_index=1)
+    assert "Dermatoscope photo 2 of 2" in texts_of(LONGEST, monkeypatch, photo_index=1)
 
 
 @pytest.mark.parametrize("index", [-1, 1])

@@ -306,3 +306,29 @@ def test_json_says_where_the_network_looked_only_where_asked_for():
     assert answered["heat_maps"] == {"mel": [[1.0] * 5] * 5}
     assert answered["heat_maps_mean"] == "Where the network looked, for this class. Not where disease is."
     assert (refused["heat_maps"], refused["metadata_effects"]) == ({}, {})
+
+
+def test_each_photo_of_two_kinds_is_named_with_its_own_kind_and_threshold():
+    phone = replace(ANSWERED, name="phone.jpg", image_type=ImageType.CLINICAL, threshold=0.1)
+    scope = replace(ANSWERED, image_type=ImageType.DERMOSCOPIC, threshold=0.2)
+    screening = replace(SCREENING, photos=(phone, scope), image_type=ImageType.CLINICAL, threshold=0.1)
+
+    record = json.loads(screening_to_json(screening))
+    rows = list(csv.DictReader(io.StringIO(screening_to_csv(screening))))
+
+    assert [(photo["image_type"], photo["threshold"]) for photo in record["photos"]] == [
+        ("clinical", 0.1),
+        ("dermoscopic", 0.2),
+    ]
+    assert record["fusion"].endswith("no such pairs were at hand.")
+    assert [row["image_type"] for row in rows] == ["clinical", "dermoscopic"]
+    assert [row["fusion"] for row in rows] == [record["fusion"]] * 2
+    assert tuple(rows[0]) == (*screen_columns(CODES), "fusion")
+    assert [one["image_type"] for one in records_of_saved(record, CODES)] == ["clinical", "dermoscopic"]
+
+
+def test_photos_of_one_kind_have_no_fusion():
+    record = json.loads(screening_to_json(SCREENING))
+
+    assert record["fusion"] is None
+    assert [photo["image_type"] for photo in record["photos"]] == ["dermoscopic", "dermoscopic"]

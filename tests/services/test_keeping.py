@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from dermascan_core.domain import ImageType, NextStep
 from dermascan_core.errors import ConsentError, RecordError, StorageError
 from dermascan_core.services.audit_trail import verify_trail
 from dermascan_core.services.history import lesion_history, person_history
@@ -166,3 +167,24 @@ def entries(records: Records) -> list:
 
     with records.database.reading() as session:
         return list(audit.entries(session))
+
+
+def test_photos_of_two_kinds_are_each_kept_as_their_own(records: Records) -> None:
+    _, lesion = somebody(records)
+    (scope, [scope_photo]), (phone, [phone_photo]) = answered(), answered(90, "phone.jpg")
+    calmer = replace(scope.photos[0], next_step=NextStep.ROUTINE_CHECK)
+    calmer = replace(calmer, prediction=replace(calmer.prediction, p_malignant=0.9))
+    urgent = replace(phone.photos[0], next_step=NextStep.SEE_DOCTOR, image_type=ImageType.CLINICAL, threshold=0.05)
+    both = replace(scope, photos=(calmer, urgent), image_type=ImageType.CLINICAL, next_step=NextStep.SEE_DOCTOR)
+
+    kept = keep_screening(records, both, [scope_photo, phone_photo], lesion_id=lesion.id, actor="ada", now=NOW)
+
+    # Shares of two kinds do not compare: the row speaks of the more urgent photo, with that photo's kind and threshold.
+    assert (kept.image_type, kept.threshold, kept.next_step) == ("clinical", 0.05, "see_doctor")
+    assert kept.p_malignant == pytest.approx(urgent.prediction.p_malignant)
+    photos = lesion_history(records, lesion.id).photos
+    assert {photo.file_name: photo.image_type for photo in photos} == {
+        "mole.jpg": "dermoscopic",
+        "phone.jpg": "clinical",
+    }
+    assert [photo["image_type"] for photo in json.loads(kept.record)["photos"]] == ["dermoscopic", "clinical"]

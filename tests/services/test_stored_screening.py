@@ -52,6 +52,27 @@ def test_refused_photo_stays_refused():
     assert back.photos[0].reason.code == "unreadable"
 
 
+def test_each_photo_keeps_how_it_was_taken():
+    record = screening_to_json(screened(DARK, DARK, image_types=[ImageType.CLINICAL, None]))
+
+    back = read_screening(record)
+
+    assert [photo.image_type for photo in back.photos] == [ImageType.CLINICAL, ImageType.DERMOSCOPIC]
+    assert screening_to_json(back) == record
+
+
+def test_record_from_before_photos_named_their_kind_is_read_as_all_of_the_lesion_s():
+    record = json.loads(screening_to_json(screened(DARK, DARK)))
+    for photo in record["photos"]:
+        del photo["image_type"], photo["threshold"]
+    del record["fusion"]
+
+    back = read_screening(json.dumps(record))
+
+    assert [(photo.image_type, photo.threshold) for photo in back.photos] == [(ImageType.DERMOSCOPIC, 0.2)] * 2
+    assert not back.is_mixed
+
+
 def test_squares_are_cut_again_pixel_for_pixel():
     before = screened(DARK)
 
