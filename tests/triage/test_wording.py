@@ -168,11 +168,12 @@ def report_texts() -> set[str]:
         calm(),
         calm(photos=(unsure,), image_type=ImageType.CLINICAL, metadata=Metadata(fitzpatrick_skin_type=6)),
         calm(answers=Answers(**dict.fromkeys((*QUESTIONS, *SIGN_QUESTIONS), True)), next_step=NextStep.URGENT_2_WEEKS),
+        calm(answers=Answers(**dict.fromkeys(QUESTIONS, False))),
     ]
     return {
         *(sentence for screening in screened for sentence in report_sentences(screening)),
         *(text for screening in screened for text in card_texts(screening, Voice.PUBLIC)),
-        *(text for screening in [*screened[::8], *screened[-3:]] for text in card_texts(screening, Voice.CLINICIAN)),
+        *(text for screening in [*screened[::8], *screened[-4:]] for text in card_texts(screening, Voice.CLINICIAN)),
         *(text for screening in screened for text in texts_within(json.loads(screening_to_json(screening)))),
     }
 
