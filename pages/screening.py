@@ -195,7 +195,7 @@ def _show_result(case: Case, voice: Voice) -> None:
     with st.expander("What you told", icon=":material/list:"):
         told = form.describe_form(screening.metadata, screening.answers)
         st.markdown("\n".join(f"- {line}" for line in told) or "Nothing.")
-    result.offer_downloads(screening)
+    result.offer_downloads(screening, manifest, voice)
     offer_keeping(case)
     with st.container(horizontal=True):
         if st.button("Change photos or answers", key="change", icon=":material/edit:"):

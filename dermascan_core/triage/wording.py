@@ -10,9 +10,10 @@ from enum import StrEnum
 
 from ..domain import ImageType, NextStep, PhoneTest, PhotoScreening, Prediction, Reason, Screening, Status
 from ..taxonomy import CLASS_BY_CODE, HAM_NAMES, HAM_PLAIN_NAMES, UNTESTED_SITES
-from .checklist import SEVEN_POINT_URGENT, SEVEN_POINT_WEIGHTS, seven_point_features, seven_point_score
+from .checklist import SEVEN_POINT_URGENT, seven_point_score
 from .policy import may_phone_calm, open_questions, untested_codes
 from .rules import MIN_AGE_YEARS, UNTESTED_SKIN_TYPES
+from .told import seven_point_words
 from .two_kinds import FUSION_NOT_MEASURED, kind_name
 
 
@@ -315,15 +316,8 @@ def report_sentences(screening: Screening) -> tuple[str, ...]:
 
     Free of orders and of "you": for a record, a letter or a chart.
     """
-    features = seven_point_features(screening.answers, screening.metadata)
-    listed = ", ".join(f"{name} ({SEVEN_POINT_WEIGHTS[name]})" for name in features) or "no feature named"
-    n_open = len(open_questions(screening.answers))
-    left = f" {n_open} questions about warning signs were left open." if n_open else ""
     n_refused = sum(photo.prediction is None for photo in screening.photos)
-    said = [
-        f"Weighted 7-point score from the answers: {seven_point_score(screening.answers, screening.metadata)} of 10, "
-        f"as a lower bound: {listed}.{left}"
-    ]
+    said = [seven_point_words(screening.answers, screening.metadata)]
     for photo in screening.photos:
         if photo.prediction is not None:
             said.append(_photo_finding(photo, photo.prediction, kind_name(screening, photo)))

@@ -10,6 +10,7 @@ from dermascan_core.domain import ImageType, NextStep, PhotoScreening, Predictio
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.reports.card import render_card
 from dermascan_core.reports.export import screening_to_csv, screening_to_json
+from dermascan_core.services.handover import clinician_page, fhir_record
 from dermascan_core.services.intake import Intake, preview_with_crop
 from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
 from dermascan_core.triage.checklist import seven_point_score
@@ -263,20 +264,32 @@ def _is_like_the_test(screening: Screening) -> bool:
     return screening.image_type is ImageType.DERMOSCOPIC and not is_dark
 
 
-def offer_downloads(screening: Screening) -> None:
-    """Offer the result as a one-page picture, a table, and data."""
+def offer_downloads(screening: Screening, manifest: Manifest, voice: Voice) -> None:
+    """Offer the result as a one-page picture, a table, and data; to clinicians also their report and a FHIR record."""
     st.subheader("Take it with you")
     answered = [i for i, photo in enumerate(screening.photos) if photo.prediction is not None]
     leading = max(answered, key=lambda i: screening.photos[i].next_step.urgency, default=0)
+    is_clinician = voice is Voice.CLINICIAN
     with st.container(horizontal=True):
+        if is_clinician:
+            st.download_button(
+                "Report for the clinician (PNG)",
+                data=lambda: clinician_page(screening, manifest, photo_index=leading),
+                file_name="dermascan-clinician.png",
+                mime="image/png",
+                icon=":material/clinical_notes:",
+                on_click="ignore",
+                type="primary",
+                key="download_clinician_page",
+            )
         st.download_button(
-            "One page to show a doctor (PNG)",
+            "One page for the patient (PNG)" if is_clinician else "One page to show a doctor (PNG)",
             data=lambda: render_card(screening, photo_index=leading),
             file_name="dermascan.png",
             mime="image/png",
             icon=":material/description:",
             on_click="ignore",
-            type="primary",
+            type="secondary" if is_clinician else "primary",
             key="download_card",
         )
         st.download_button(
@@ -295,3 +308,13 @@ def offer_downloads(screening: Screening) -> None:
             on_click="ignore",
             key="download_json",
         )
+        if is_clinician:
+            st.download_button(
+                "For a clinic's records (FHIR)",
+                data=lambda: fhir_record(screening, manifest),
+                file_name="dermascan.fhir.json",
+                mime="application/fhir+json",
+                on_click="ignore",
+                key="download_fhir",
+                help="An HL7 FHIR R4 Bundle: shares, sets, answers, limits and the model. No photo, no file name, no person.",
+            )

@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"base", "imaging", "trust"},
     "reports": {"base", "imaging", "triage"},
     "storage": {"base"},
-    "interop": {"base", "imaging"},
+    "interop": {"base", "imaging", "triage"},
     "evaluation": {"base", "imaging", "model", "trust", "triage"},
     "datasets": {"base", "imaging", "evaluation"},
     "training": {"base", "imaging", "model", "trust", "evaluation", "datasets"},

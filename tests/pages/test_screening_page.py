@@ -347,6 +347,21 @@ def test_result_can_be_taken_home_in_three_forms(open_page: OpenPage) -> None:
     ]
 
 
+def test_clinician_takes_a_report_and_a_record_for_the_clinic_too(open_page: OpenPage) -> None:
+    page = screened(open_page, jpeg())
+
+    voice_switch(page).set_value("clinician").run()
+
+    assert not page.exception
+    assert [button.label for button in page.get("download_button")] == [
+        "Report for the clinician (PNG)",
+        "One page for the patient (PNG)",
+        "Table (CSV)",
+        "Data (JSON)",
+        "For a clinic's records (FHIR)",
+    ]
+
+
 @pytest.mark.parametrize(("image_type", "skin_type"), [("clinical", None), ("dermoscopic", 5), ("dermoscopic", 6)])
 def test_no_figures_of_the_test_stand_beside_photos_that_it_did_not_hold(
     image_type: str, skin_type: int | None, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch

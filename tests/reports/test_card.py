@@ -22,10 +22,11 @@ from dermascan_core.domain import (
     Screening,
     Status,
 )
-from dermascan_core.reports import card
+from dermascan_core.reports import card, paper
 from dermascan_core.reports.card import render_card
 from dermascan_core.taxonomy import HAM_CODES
 from dermascan_core.triage.rules import RULES
+from dermascan_core.triage.wording import Voice
 
 PREDICTION = Prediction(
     codes=HAM_CODES,
@@ -102,17 +103,17 @@ def pixels_of(png: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-def texts_of(screening: Screening, monkeypatch: pytest.MonkeyPatch, photo_index: int = 0) -> str:
-    """Return everything written onto the card, line ends as blanks."""
+def texts_of(screening: Screening, monkeypatch: pytest.MonkeyPatch, photo_index: int = 0, **options) -> str:
+    """Return everything written onto the card, line ends as blanks; ``options`` go to ``render_card``."""
     said: list[str] = []
-    write = card._Page.write
+    write = card.Page.write
 
-    def listening(page, text, **options):
+    def listening(page, text, **style):
         said.append(text)
-        write(page, text, **options)
+        write(page, text, **style)
 
-    monkeypatch.setattr(card._Page, "write", listening)
-    render_card(screening, photo_index=photo_index)
+    monkeypatch.setattr(card.Page, "write", listening)
+    render_card(screening, photo_index=photo_index, **options)
     return " ".join(dict.fromkeys(said))
 
 
@@ -157,9 +158,9 @@ def test_longest_card_keeps_its_words_readable(monkeypatch: pytest.MonkeyPatch):
     scales: list[float] = []
     draw = card._draw_card
 
-    def listening(page, *arguments):
+    def listening(page, *arguments, **options):
         scales.append(page.scale)
-        draw(page, *arguments)
+        draw(page, *arguments, **options)
 
     monkeypatch.setattr(card, "_draw_card", listening)
     render_card(LONGEST)
@@ -257,5 +258,13 @@ def test_photo_that_is_not_there_is_a_programming_mistake(index: int):
         render_card(SCREENING, photo_index=index)
 
 
+def test_nobody_is_spoken_to_on_a_page_in_the_voice_of_a_record():
+    with pytest.raises(
+        ValueError,
+        match=r"^Invalid value received for argument `voice`\. Expected public or clinician\. Received: report$",
+    ):
+        render_card(SCREENING, voice=Voice.REPORT)
+
+
 def test_card_draws_signs_that_the_font_lacks_as_question_marks():
-    assert card._printable("Modell\u00fc \u65e5\n2") == "Modell? ? 2"
+    assert paper.printable("Modell\u00fc \u65e5\n2") == "Modell? ? 2"

@@ -25,7 +25,7 @@ from dermascan_core.domain import (
 from dermascan_core.reports import card
 from dermascan_core.reports.export import screening_to_json
 from dermascan_core.taxonomy import CLASS_BY_CODE, HAM_CODES, SITES, UNTESTED_SITES
-from dermascan_core.triage import contradictions, frequencies, rules, wording
+from dermascan_core.triage import contradictions, frequencies, rules, told, wording
 from dermascan_core.triage.rules import METADATA_CHANGES_STEP, RULES
 from dermascan_core.triage.wording import (
     DISCLAIMER,
@@ -138,16 +138,16 @@ def public_texts() -> set[str]:
     }
 
 
-def card_texts(screening: Screening) -> set[str]:
-    """Return everything that is written on the page to show to a doctor."""
+def card_texts(screening: Screening, voice: Voice) -> set[str]:
+    """Return everything that is written on the page to show to a doctor, or on the clinician's."""
     written: set[str] = set()
 
-    class Page(card._Page):
+    class Page(card.Page):
         def write(self, text: str, **options: object) -> None:
             written.add(text)
             super().write(text, **options)
 
-    card._draw_card(Page(0.6), screening, 0)
+    card._draw_card(Page(0.6), screening, 0, voice=voice)
     return written
 
 
@@ -163,16 +163,18 @@ def texts_within(value: object) -> set[str]:
 def report_texts() -> set[str]:
     """Return everything that the card and the downloaded data can say."""
     unsure = replace(calm().photos[0], status=Status.UNSURE)
-    told = [
+    screened = [
         *SCREENINGS[:: len(SCREENINGS) // 60],
         calm(),
         calm(photos=(unsure,), image_type=ImageType.CLINICAL, metadata=Metadata(fitzpatrick_skin_type=6)),
         calm(answers=Answers(**dict.fromkeys((*QUESTIONS, *SIGN_QUESTIONS), True)), next_step=NextStep.URGENT_2_WEEKS),
+        calm(answers=Answers(**dict.fromkeys(QUESTIONS, False))),
     ]
     return {
-        *(sentence for screening in told for sentence in report_sentences(screening)),
-        *(text for screening in told for text in card_texts(screening)),
-        *(text for screening in told for text in texts_within(json.loads(screening_to_json(screening)))),
+        *(sentence for screening in screened for sentence in report_sentences(screening)),
+        *(text for screening in screened for text in card_texts(screening, Voice.PUBLIC)),
+        *(text for screening in [*screened[::8], *screened[-4:]] for text in card_texts(screening, Voice.CLINICIAN)),
+        *(text for screening in screened for text in texts_within(json.loads(screening_to_json(screening)))),
     }
 
 
@@ -220,7 +222,9 @@ def test_no_sentence_gives_a_verdict_a_promise_or_an_alarm(sentence):
     assert found == []
 
 
-@pytest.mark.parametrize("module", [wording, rules, contradictions, frequencies], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [wording, rules, contradictions, frequencies, told], ids=lambda module: module.__name__
+)
 def test_every_sentence_of_these_files_was_read_above(module):
     everything = "\n".join(ALL_TEXTS).lower()
 
