@@ -118,7 +118,7 @@ def _resources(screening: Screening, model_version: str | None) -> dict[str, Res
         "next-step": _next_step(screening),
     }
     for number, photo in enumerate(screening.photos, start=1):
-        parts |= _photo_resources(screening, photo, number)
+        parts |= _photo_resources(screening.as_of(photo), photo, number)
     return {"report": _report(screening, parts), **parts}
 
 

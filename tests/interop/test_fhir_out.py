@@ -267,3 +267,18 @@ def test_signs_that_fhir_forbids_in_a_text_are_left_out() -> None:
     assert problems_of(bundle) == []
     assert resources(bundle, "Device")[0]["deviceName"][0]["name"] == "ab"
     assert "<script>" not in resources(bundle, "DiagnosticReport")[0]["text"]["div"]
+
+
+def test_each_photo_of_two_kinds_has_its_own_kind_and_threshold() -> None:
+    phone = replace(ANSWERED, image_type=ImageType.CLINICAL, threshold=0.1)
+    scope = replace(ANSWERED, image_type=ImageType.DERMOSCOPIC, threshold=0.25)
+    both = replace(SCREENING, photos=(phone, scope), image_type=ImageType.CLINICAL, threshold=0.1)
+
+    bundle = screening_to_bundle(both)
+
+    assert [components(one)["threshold"]["value"] for one in observations(bundle, "p-malignant")] == [0.1, 0.25]
+    assert [one["modality"]["text"] for one in resources(bundle, "Media")] == [
+        "Photo taken with a phone or camera",
+        "Photo taken with a dermatoscope",
+    ]
+    assert problems_of(bundle) == []
