@@ -54,7 +54,7 @@ LOOKS_CLINICAL = (
 
 
 def screen_lesion(
-    photos: Sequence[tuple[str, bytes]],
+    photos: Sequence[tuple[str, bytes | Reason]],
     *,
     metadata: Metadata,
     answers: Answers,
@@ -73,7 +73,7 @@ def screen_lesion(
     A photo that cannot be used is recorded as refused, with its reason; the others go on.
 
     Args:
-        photos: (file name, bytes) in upload order.
+        photos: (file name, bytes) in upload order; or, of one that could not even be read, why.
         metadata, answers, image_type: What was asked.
         predictor: The model.
         crops: One square a photo where it was set by hand; None finds the lesion.
@@ -113,7 +113,7 @@ class _PhotoTask:
     """One photo and what was said about it."""
 
     name: str
-    data: bytes
+    data: bytes | Reason
     crop: CropBox | None
     metadata: Metadata
     answers: Answers
@@ -148,6 +148,8 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
         return replace(blank, elapsed_ms=_since_ms(started), **known)  # type: ignore[arg-type]
 
     report("Reading", 0.05)
+    if isinstance(task.data, Reason):
+        return refuse(task.data)
     try:
         rgb = decode_photo(task.data)
     except PhotoError as error:
