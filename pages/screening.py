@@ -143,7 +143,7 @@ def _screen(case: Case, answers: Answers, image_type: ImageType, metadata: Metad
 
         def screen(used: tuple[str, ...]) -> Screening:
             return screen_lesion(
-                [(photo.name, photo.data) for photo in photos_now],
+                [(photo.name, photo.source) for photo in photos_now],
                 metadata=metadata,
                 answers=answers,
                 image_type=image_type,
@@ -191,7 +191,7 @@ def _show_result(case: Case, voice: Voice) -> None:
     with st.expander("What you told", icon=":material/list:"):
         told = form.describe_form(screening.metadata, screening.answers)
         st.markdown("\n".join(f"- {line}" for line in told) or "Nothing.")
-    result.offer_downloads(screening)
+    result.offer_downloads(screening, case.screened_photos, voice)
     offer_keeping(case)
     with st.container(horizontal=True):
         if st.button("Change photos or answers", key="change", icon=":material/edit:"):

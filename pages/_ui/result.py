@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -10,6 +12,7 @@ from dermascan_core.domain import ImageType, NextStep, PhotoScreening, Predictio
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.reports.card import render_card
 from dermascan_core.reports.export import screening_to_csv, screening_to_json
+from dermascan_core.services.dicom_export import as_dicom
 from dermascan_core.services.intake import Intake, preview_with_crop
 from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
 from dermascan_core.triage.checklist import seven_point_score
@@ -253,8 +256,8 @@ def _is_like_the_test(screening: Screening) -> bool:
     return screening.image_type is ImageType.DERMOSCOPIC and not is_dark
 
 
-def offer_downloads(screening: Screening) -> None:
-    """Offer the result as a one-page picture, a table, and data."""
+def offer_downloads(screening: Screening, intakes: Sequence[Intake], voice: Voice) -> None:
+    """Offer the result as a one-page picture, a table, and data; clinicians also get each photo as a DICOM file."""
     st.subheader("Take it with you")
     answered = [i for i, photo in enumerate(screening.photos) if photo.prediction is not None]
     leading = max(answered, key=lambda i: screening.photos[i].next_step.urgency, default=0)
@@ -285,3 +288,22 @@ def offer_downloads(screening: Screening) -> None:
             on_click="ignore",
             key="download_json",
         )
+    if voice is Voice.CLINICIAN:
+        _offer_dicom(screening, intakes)
+
+
+def _offer_dicom(screening: Screening, intakes: Sequence[Intake]) -> None:
+    shown = [(number, intake) for number, intake in enumerate(intakes, start=1) if intake.refusal is None]
+    if not shown:
+        return
+    with st.container(horizontal=True):
+        for number, intake in shown:
+            st.download_button(
+                "Photo as DICOM" if len(intakes) == 1 else f"Photo {number} as DICOM",
+                data=partial(as_dicom, intake.data, image_type=screening.image_type, metadata=screening.metadata),
+                file_name=f"dermascan-{number}.dcm",
+                mime="application/dicom",
+                on_click="ignore",
+                key=f"download_dicom_{number}",
+            )
+    st.caption("With age, sex and place as told, and under a made-up name. What the picture itself shows stays in it.")
