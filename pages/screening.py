@@ -146,7 +146,7 @@ def _screen(case: Case, answers: Answers, types: Sequence[ImageType], metadata: 
 
         def screen(used: tuple[str, ...]) -> Screening:
             return screen_lesion(
-                [(photo.name, photo.data) for photo in photos_now],
+                [(photo.name, photo.source) for photo in photos_now],
                 metadata=metadata,
                 answers=answers,
                 image_type=types[0],
@@ -195,7 +195,7 @@ def _show_result(case: Case, voice: Voice) -> None:
     with st.expander("What you told", icon=":material/list:"):
         told = form.describe_form(screening.metadata, screening.answers)
         st.markdown("\n".join(f"- {line}" for line in told) or "Nothing.")
-    result.offer_downloads(screening, manifest, voice)
+    result.offer_downloads(screening, manifest, case.screened_photos, voice)
     offer_keeping(case)
     with st.container(horizontal=True):
         if st.button("Change photos or answers", key="change", icon=":material/edit:"):

@@ -38,8 +38,12 @@ class LesionForm:
     n_refused_before: int = 0
 
 
-def read_lesion_form(parts: Sequence[Part]) -> LesionForm:
+def read_lesion_form(parts: Sequence[Part], *, told_image_type: ImageType | None = None) -> LesionForm:
     """Read the parts of a form.
+
+    Args:
+        parts: As ``read_parts`` gives them.
+        told_image_type: What the photos themselves say took them; counts where the form does not say.
 
     Raises:
         ProblemError: If there is no photo, a field is unknown, said twice, or cannot be true; names the fields, not what
@@ -50,7 +54,7 @@ def read_lesion_form(parts: Sequence[Part]) -> LesionForm:
     if not photos:
         raise ProblemError(422, "no_photo", f"Expected one photo or more in the field '{PHOTO_FIELD}'. There is none.")
     said = said_fields([part for part in parts if part.name != PHOTO_FIELD])
-    image_type = read_image_type(said)
+    image_type = read_image_type(said, told=told_image_type)
     flags = {name: read_flag(said, name) for name in ("explain", "repeat")}
     n_before = read_count(said, "n_refused_before")
     metadata, answers = read_person(said)
@@ -89,13 +93,13 @@ def _merge(found: Iterable[dict[str, str]]) -> dict[str, str]:
     return said
 
 
-def read_image_type(said: dict[str, str]) -> ImageType:
-    """Take how the photos were taken out of the fields.
+def read_image_type(said: dict[str, str], *, told: ImageType | None = None) -> ImageType:
+    """Take how the photos were taken out of the fields; ``told`` where they do not say.
 
     Raises:
         ProblemError: If it is missing or another word: the answer depends on it, so it is never guessed.
     """
-    word = said.pop("image_type", "").strip().lower()
+    word = said.pop("image_type", "").strip().lower() or (told or "")
     if word not in list(ImageType):
         raise ProblemError(
             422,

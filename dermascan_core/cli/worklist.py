@@ -39,7 +39,7 @@ def add(
 ) -> None:
     """Keep photos as a list in the records. The app works it off, or: worklist run."""
     from ..services import stored_batches
-    from ..services.list_commands import plan_all
+    from ..services.photo_plans import plan_all
     from ..services.records import CLINIC_BASIS, CONSENT_TEXTS, LOCAL, ConsentGiven, open_existing_records
 
     if not agree:

@@ -57,7 +57,7 @@ warnings.filterwarnings(
 )  # corrupt EXIF, odd TIFF tags: the pixels decide
 
 
-def decode_photo(data: bytes) -> npt.NDArray[np.uint8]:
+def decode_photo(data: bytes, *, full_size: bool = False) -> npt.NDArray[np.uint8]:
     """Decode an upload.
 
     EXIF orientation is applied, an embedded ICC profile is converted to sRGB, transparency is laid on white,
@@ -66,6 +66,7 @@ def decode_photo(data: bytes) -> npt.NDArray[np.uint8]:
 
     Args:
         data: The file's bytes.
+        full_size: Leave a large JPEG as large as it is, for a file that is to be handed on rather than judged.
 
     Returns:
         Array (height, width, 3), uint8, sRGB.
@@ -88,7 +89,8 @@ def decode_photo(data: bytes) -> npt.NDArray[np.uint8]:
         try:
             n_frames = _count_frames(image)
             if n_frames == 1:
-                _reduce(image)
+                if not full_size:
+                    _reduce(image)
                 image.load()
                 return np.asarray(_to_srgb(image), dtype=np.uint8)
         except _CODEC_ERRORS as error:

@@ -24,31 +24,13 @@ from ..errors import AnimatedPhotoError, MetadataError, PhotoTooLargeError, Phot
 from ..imaging.decode import MAX_PIXELS, MAX_SIZE_BYTES, MIN_REDUCED_SIDE_PX, MIN_SIDE_PX
 from ..metadata import ImageType
 from ..taxonomy import parse_site
+from .dicom_codes import DERMOSCOPIC, PHOTOGRAPHIC, SIDE_OF_LETTER, SITE_OF_CODE
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 # Inflated as a whole when it is opened, to any size: refused before that.
 _DEFLATED = (b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.4.95", b"1.2.840.10008.1.2.4.205")
-_DERMOSCOPIC = "1.2.840.10008.5.1.4.1.1.77.1.7"  # Dermoscopic Photography Image Storage (Supplement 221)
-_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4"  # VL Photographic Image Storage
-# SNOMED CT codes of CID 4029, Dermatology Anatomic Sites: those that name a site of ours.
-_SITE_OF_CODE = {
-    "43067004": "scalp",
-    "73897004": "face",
-    "1902009": "ear",
-    "43081002": "neck",
-    "70762009": "head/neck",
-    "66643007": "back",
-    "75093004": "abdomen",
-    "33712006": "hand",
-    "70887009": "palms/soles",
-    "60496002": "foot",
-    "371311000": "upper extremity",
-    "371304004": "lower extremity",
-    "113277000": "mucosa",
-}
-_SIDES = {"L": "left", "R": "right", "B": "both sides"}
 _REDUCTIONS = (8, 4, 2)
 _MAX_KEY_CHARS = 64
 # What pydicom and the codecs behind it were seen to raise on damaged files.
@@ -242,7 +224,7 @@ def _with_tags(dataset: Dataset, png: bytes) -> DicomPhoto:
         cells={column: text for column, text in cells.items() if text},
         person=_key(dataset.get("PatientID")),
         lesion=_key(dataset.get("TrackingID") or dataset.get("TrackingUID")),
-        side=_SIDES.get(side, ""),
+        side=SIDE_OF_LETTER.get(side, ""),
         image_type=_image_type(dataset),
     )
 
@@ -281,8 +263,8 @@ def _site(dataset: Dataset) -> str:
     regions = dataset.get("AnatomicRegionSequence") or []
     region = regions[0] if regions else {}
     code = str(region.get("CodeValue") or "")
-    if code in _SITE_OF_CODE:
-        return _SITE_OF_CODE[code]
+    if code in SITE_OF_CODE:
+        return SITE_OF_CODE[code]
     for words in (region.get("CodeMeaning"), dataset.get("BodyPartExamined")):
         try:
             if site := parse_site(str(words or "")):
@@ -294,6 +276,6 @@ def _site(dataset: Dataset) -> str:
 
 def _image_type(dataset: Dataset) -> ImageType | None:
     sop_class, modality = str(dataset.get("SOPClassUID") or ""), str(dataset.get("Modality") or "")
-    if sop_class == _DERMOSCOPIC or modality == "DMS":
+    if sop_class == DERMOSCOPIC or modality == "DMS":
         return ImageType.DERMOSCOPIC
-    return ImageType.CLINICAL if sop_class == _PHOTOGRAPHIC or modality == "XC" else None
+    return ImageType.CLINICAL if sop_class == PHOTOGRAPHIC or modality == "XC" else None

@@ -101,7 +101,7 @@ def from_uploads(uploads: Sequence[tuple[str, IO[bytes]]], *, max_photos: int) -
 
 
 def from_folder(folder: Path, *, max_photos: int) -> Arrivals:
-    """Return the photos below a folder of this computer, named by their path inside it, and the tables beside them.
+    """Return the photos below a folder of this computer, named by their path inside it; or one file, by its name.
 
     Raises:
         DatasetError: If there is no such folder, or it may not be read.
@@ -112,7 +112,8 @@ def from_folder(folder: Path, *, max_photos: int) -> Arrivals:
 
     files, n_others = find_photo_files([folder])
     _check_number(len(files), max_photos)
-    photos = tuple(Arrival(clean_name(str(f.relative_to(folder))), partial(read_bytes, f)) for f in files)
+    root = folder if folder.is_dir() else folder.parent
+    photos = tuple(Arrival(clean_name(str(f.relative_to(root))), partial(read_bytes, f)) for f in files)
     return Arrivals(photos, n_others=n_others)
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..domain import CropBox, QualityReport, Reason
+from ..domain import CropBox, ImageType, Metadata, QualityReport, Reason
 from ..errors import PhotoError
 from ..imaging.crop import find_crop
 from ..imaging.decode import decode_photo
 from ..imaging.overlay import outline_crop, shrink_photo
 from ..imaging.quality import assess_quality
 from ..imaging.segment import look_for_lesion
+from .dicom_photos import is_dicom, read_dicom, told_by
 
 PREVIEW_SIDE_PX = 720
 
@@ -26,13 +27,16 @@ class Intake:
 
     Attributes:
         name: File name as given; untrusted text.
-        data: The file's bytes, unchanged: an answer must not depend on the door a photo came through.
-        sha256: Of ``data``.
+        data: The file's bytes, unchanged: an answer must not depend on the door a photo came through. Of a DICOM file
+            its picture alone, as PNG, for its tags name a person; empty where it has none that can be read.
+        sha256: Of the file as it came.
         width_px, height_px: Of the upright photo; 0 when it cannot be decoded.
         preview_jpeg: The photo at 720 px at most, without any tag; empty when it cannot be decoded.
         crop: The square found; None when it cannot be decoded.
         quality: The quality report; None when it cannot be decoded.
         refusal: Why it cannot be decoded; None when it can.
+        told: Age, sex and site, where a DICOM file tells them.
+        told_image_type: What took it, where a DICOM file tells.
     """
 
     name: str
@@ -44,6 +48,13 @@ class Intake:
     crop: CropBox | None = None
     quality: QualityReport | None = None
     refusal: Reason | None = None
+    told: Metadata = Metadata()  # noqa: RUF009  frozen, so one default serves all
+    told_image_type: ImageType | None = None
+
+    @property
+    def source(self) -> bytes | Reason:
+        """What ``screen_lesion`` is given: its data, or why it cannot be decoded."""
+        return self.refusal or self.data
 
     @property
     def refused_for(self) -> Reason | None:
@@ -55,6 +66,17 @@ class Intake:
 def take_in(name: str, data: bytes) -> Intake:
     """Decode a photo once and keep what a person needs to see of it. Never raises for a bad photo."""
     sha256 = hashlib.sha256(data).hexdigest()
+    if not is_dicom(data):
+        return _take_in_photo(name, data, sha256)
+    try:
+        photo = read_dicom(data)
+    except PhotoError as error:
+        return Intake(name, b"", sha256, refusal=Reason(error.code, str(error)))
+    taken_in = _take_in_photo(name, photo.png, sha256)
+    return replace(taken_in, told=told_by(photo), told_image_type=photo.image_type)
+
+
+def _take_in_photo(name: str, data: bytes, sha256: str) -> Intake:
     try:
         rgb = decode_photo(data)
     except PhotoError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -49,33 +49,24 @@ def screen_lesions(
 
 def screen_plan(plan: LesionPlan, *, arrivals: Sequence[Arrival], predictor: Predictor) -> ScreenedLesion:
     """Screen one lesion."""
-    photos = []
-    unreadable: dict[int, PhotoError] = {}
-    for position, photo in enumerate(plan.photos):
+    photos: list[tuple[str, bytes | Reason]] = []
+    for photo in plan.photos:
         try:
             photos.append((photo.name, take_in(arrivals[photo.index]).data))
         except PhotoError as error:
-            unreadable[position] = error
-            photos.append((photo.name, b""))  # screened as an empty file; its true reason goes in below
+            photos.append((photo.name, Reason(error.code, str(error))))
     first = plan.photos[0]
     screening = screen_lesion(
         photos, metadata=first.metadata, answers=first.answers, image_type=first.image_type, predictor=predictor
     )
-    return ScreenedLesion(plan, replace(screening, photos=_with_reasons(screening.photos, plan.photos, unreadable)))
+    return ScreenedLesion(plan, replace(screening, photos=_with_problems(screening.photos, plan.photos)))
 
 
-def _with_reasons(
-    photos: Sequence[PhotoScreening], plans: Sequence[PhotoPlan], unreadable: Mapping[int, PhotoError]
-) -> tuple[PhotoScreening, ...]:
-    found = []
-    for position, (photo, plan) in enumerate(zip(photos, plans, strict=True)):
-        reason = photo.reason
-        if (error := unreadable.get(position)) is not None:
-            reason = Reason(error.code, str(error))
-        if plan.problem:
-            reason = with_unused_metadata(reason, plan.problem)
-        found.append(replace(photo, reason=reason))
-    return tuple(found)
+def _with_problems(photos: Sequence[PhotoScreening], plans: Sequence[PhotoPlan]) -> tuple[PhotoScreening, ...]:
+    return tuple(
+        replace(photo, reason=with_unused_metadata(photo.reason, plan.problem)) if plan.problem else photo
+        for photo, plan in zip(photos, plans, strict=True)
+    )
 
 
 def with_unused_metadata(reason: Reason | None, problem: str) -> Reason:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
-from ..domain import Answers, ImageType, Metadata, Reason, Screening, metadata_from_row
+from ..domain import Answers, ImageType, Metadata, Reason, Screening
 from ..errors import PhotoError, PhotoTooLargeError, UnreadablePhotoError
 from ..imaging.decode import MAX_SIZE_BYTES
 from ..interop.dicom_in import is_dicom, read_dicom
@@ -18,6 +18,7 @@ from ..model.litert_engine import n_cores
 from ..model.manifest import Manifest
 from ..model.predictor import Predictor
 from ..native_threads import one_thread_each
+from .dicom_photos import fill_unknown, told_by
 from .screening import screen_lesion
 from .withholding import Withholding, read_withholding, stricter
 
@@ -116,15 +117,16 @@ def in_order(
 
 def screen_task(task: PhotoTask, *, predictor: Predictor) -> Screening:
     """Screen one photo as a lesion of its own; a file that cannot be read comes out refused, with its true reason."""
-    unreadable: PhotoError | None = None
-    data, metadata = b"", task.metadata
+    data: bytes | Reason
+    metadata = task.metadata
     try:
         data = _bytes_of(task.source)
         if is_dicom(data):
-            data, metadata = _out_of_dicom(data, metadata)
+            photo = read_dicom(data)
+            data, metadata = photo.png, fill_unknown(metadata, told_by(photo))
     except PhotoError as error:
-        data, unreadable = b"", error
-    screening = screen_lesion(
+        data = Reason(error.code, str(error))
+    return screen_lesion(
         [(task.name, data)],
         metadata=metadata,
         answers=task.answers,
@@ -134,19 +136,6 @@ def screen_task(task: PhotoTask, *, predictor: Predictor) -> Screening:
         compare=False,  # a row has no place for similar photos
         withheld=None if task.withheld is None else stricter(task.withheld, read_withholding()),
     )
-    if unreadable is None:
-        return screening
-    # Screened as an empty file, so that a refusal is recorded by one way only; its true reason goes in.
-    reason = Reason(unreadable.code, str(unreadable))
-    return replace(screening, photos=(replace(screening.photos[0], reason=reason),))
-
-
-def _out_of_dicom(data: bytes, metadata: Metadata) -> tuple[bytes, Metadata]:
-    """Return the picture, and the metadata with what the file tells where the table is silent."""
-    photo = read_dicom(data)
-    told = metadata_from_row(photo.cells, problems=[])  # an impossible age in a tag counts as unknown
-    known = {name: value for name, value in asdict(metadata).items() if value is not None}
-    return photo.png, replace(told, **known)
 
 
 def _bytes_of(source: bytes | Path | PhotoError) -> bytes:

@@ -56,7 +56,7 @@ LOOKS_CLINICAL = (
 
 
 def screen_lesion(
-    photos: Sequence[tuple[str, bytes]],
+    photos: Sequence[tuple[str, bytes | Reason]],
     *,
     metadata: Metadata,
     answers: Answers,
@@ -78,7 +78,7 @@ def screen_lesion(
     late: each is answered by what holds for its own type, and the most urgent next step counts; no shares are joined.
 
     Args:
-        photos: (file name, bytes) in upload order.
+        photos: (file name, bytes) in upload order; or, of one that could not even be read, why.
         metadata, answers, image_type: What was asked.
         predictor: The model.
         image_types: One a photo where it was taken in another way than ``image_type``; None for as that says.
@@ -126,7 +126,7 @@ class _PhotoTask:
     """One photo and what was said about it."""
 
     name: str
-    data: bytes
+    data: bytes | Reason
     crop: CropBox | None
     metadata: Metadata
     answers: Answers
@@ -164,6 +164,8 @@ def _screen_photo(task: _PhotoTask, predictor: Predictor, report: Stage) -> Phot
     if task.withheld.bars_all:
         return refuse(Reason(WITHHELD, task.withheld.words))
     report("Reading", 0.05)
+    if isinstance(task.data, Reason):
+        return refuse(task.data)
     try:
         rgb = decode_photo(task.data)
     except PhotoError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dermascan_core.domain import Answers, Metadata, NextStep
+from dermascan_core.domain import Answers, ImageType, Metadata, NextStep
 from dermascan_core.errors import MetadataError
 from dermascan_core.triage.contradictions import contradictions
 from dermascan_core.triage.policy import step_from_answers
@@ -94,6 +94,18 @@ def fill_form(case: Case) -> None:
 def remember_form(case: Case) -> None:
     """Let the case remember what the widgets hold."""
     case.form = {key: st.session_state[key] for key in FORM_KEYS if st.session_state.get(key) is not None}
+
+
+def fill_told(case: Case, told: Metadata, image_type: ImageType | None) -> None:
+    """Let the form take over what a DICOM file tells, where nobody answered; to be called before a rerun."""
+    said = form_of(told, Answers(), None if image_type is None else image_type.value)
+    if not said:
+        return
+    if not case.is_form_replaced:
+        remember_form(case)
+    if new := {key: value for key, value in said.items() if key not in case.form}:
+        case.form |= new
+        case.is_form_replaced = True
 
 
 def ask_questions(case: Case) -> Answers:
@@ -213,7 +225,7 @@ def read_metadata(form: Any) -> Metadata:
     )
 
 
-def form_of(metadata: Metadata, answers: Answers, image_type: str) -> dict[str, Any]:
+def form_of(metadata: Metadata, answers: Answers, image_type: str | None) -> dict[str, Any]:
     """Return the form that reads back as this; sites that the form does not offer stay out."""
     form: dict[str, Any] = {
         AGE_KEY: None if metadata.age_approx is None else int(metadata.age_approx),

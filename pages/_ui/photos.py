@@ -24,7 +24,7 @@ from dermascan_core.triage.wording import Voice
 
 from . import camera, size
 from .case import MAX_PHOTOS, Case, forget_deleted
-from .form import IMAGE_TYPE_KEY
+from .form import IMAGE_TYPE_KEY, describe_form, fill_told
 from .frame import as_plain_text
 
 PHOTO_TYPES = ("jpg", "jpeg", "png", "webp", "heic", "heif", "tif", "tiff", "bmp", "gif")
@@ -75,11 +75,12 @@ def ask_photos(case: Case, image_type: ImageType | None) -> None:
         return
     uploads = st.file_uploader(
         _upload_label(case),
-        type=list(PHOTO_TYPES),
+        type=[*PHOTO_TYPES, "dcm"],
         accept_multiple_files=True,
         max_upload_size=MAX_SIZE_BYTES // 2**20,
         key=f"photos_{case.n_uploads}",
-        help="On a phone this also opens the camera. Several photos of the same spot make the answer steadier.",
+        help="On a phone this also opens the camera. Several photos of the same spot make the answer steadier. "
+        "Of a DICOM file (.dcm) the picture is used, and its age, sex and place where you left them open.",
     )
     received = [(upload.name, upload.getvalue()) for upload in uploads]
     shot = None
@@ -119,6 +120,8 @@ def _add_photos(case: Case, pictures: list[tuple[str, bytes]], *, n_free: int) -
         # A person's own photo must never be judged with the made-up age and answers of an example.
         case.photos, case.example_title, case.form, case.is_form_replaced = [], "", {}, True
         case.refused = set()
+    for photo in taken_in:
+        fill_told(case, photo.told, photo.told_image_type)
     case.photos += taken_in
     case.refused |= {photo.sha256 for photo in taken_in if (reason := photo.refused_for) and asks_for_retake(reason)}
     if len(new) > n_free:
@@ -178,6 +181,7 @@ def _show_photo(case: Case, photo: Intake, index: int) -> None:
                 st.warning(warning.sentence)
         if not photo.quality.failures and not photo.quality.warnings:
             st.markdown(":material/check: Sharp and bright enough to be judged.")
+        _show_told(photo)
         with st.expander("Move the square by hand", icon=":material/crop:"):
             crop = _ask_crop(case, photo, crop)
         _offer_removal(case, photo, index)
@@ -185,6 +189,18 @@ def _show_photo(case: Case, photo: Intake, index: int) -> None:
         st.image(preview_with_crop(photo, crop), caption=_crop_caption(crop), width="stretch")
     if photo.refused_for is None:
         size.offer_size(case, photo)
+
+
+def _show_told(photo: Intake) -> None:
+    """Say what a DICOM file tells, so that another person's age is not taken over unseen."""
+    lines = describe_form(photo.told, Answers())
+    if photo.told_image_type is not None:
+        lines.append(f"Taken with: {photo.told_image_type}")
+    if lines:
+        listed = ". ".join(lines)
+        st.caption(
+            f"The DICOM file says: {listed}. Used where you had not answered; correct it in the form if it is wrong."
+        )
 
 
 def _refusal_words(case: Case, photo: Intake) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -10,6 +12,7 @@ from dermascan_core.domain import ImageType, NextStep, PhotoScreening, Predictio
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.reports.card import render_card
 from dermascan_core.reports.export import screening_to_csv, screening_to_json
+from dermascan_core.services.dicom_export import as_dicom
 from dermascan_core.services.handover import clinician_page, fhir_record
 from dermascan_core.services.intake import Intake, preview_with_crop
 from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
@@ -264,8 +267,8 @@ def _is_like_the_test(screening: Screening) -> bool:
     return screening.image_type is ImageType.DERMOSCOPIC and not is_dark
 
 
-def offer_downloads(screening: Screening, manifest: Manifest, voice: Voice) -> None:
-    """Offer the result as a one-page picture, a table, and data; to clinicians also their report and a FHIR record."""
+def offer_downloads(screening: Screening, manifest: Manifest, intakes: Sequence[Intake], voice: Voice) -> None:
+    """Offer the result as a page, a table and data; to clinicians also their report, a FHIR record and DICOM files."""
     st.subheader("Take it with you")
     answered = [i for i, photo in enumerate(screening.photos) if photo.prediction is not None]
     leading = max(answered, key=lambda i: screening.photos[i].next_step.urgency, default=0)
@@ -318,3 +321,27 @@ def offer_downloads(screening: Screening, manifest: Manifest, voice: Voice) -> N
                 key="download_fhir",
                 help="An HL7 FHIR R4 Bundle: shares, sets, answers, limits and the model. No photo, no file name, no person.",
             )
+    if voice is Voice.CLINICIAN:
+        _offer_dicom(screening, intakes)
+
+
+def _offer_dicom(screening: Screening, intakes: Sequence[Intake]) -> None:
+    shown = [(number, intake) for number, intake in enumerate(intakes, start=1) if intake.refusal is None]
+    if not shown:
+        return
+    with st.container(horizontal=True):
+        for number, intake in shown:
+            st.download_button(
+                "Photo as DICOM" if len(intakes) == 1 else f"Photo {number} as DICOM",
+                data=partial(
+                    as_dicom,
+                    intake.data,
+                    image_type=screening.type_of(screening.photos[number - 1]),
+                    metadata=screening.metadata,
+                ),
+                file_name=f"dermascan-{number}.dcm",
+                mime="application/dicom",
+                on_click="ignore",
+                key=f"download_dicom_{number}",
+            )
+    st.caption("With age, sex and place as told, and under a made-up name. What the picture itself shows stays in it.")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermascan_core.domain import CropBox
+from dermascan_core.domain import CropBox, ImageType, Metadata
+from dermascan_core.imaging.decode import decode_photo
 from dermascan_core.services.intake import (
     CropShares,
     Intake,
@@ -18,6 +19,7 @@ from dermascan_core.services.intake import (
     take_in,
 )
 from tests.fakes import fake_photo, photo_bytes
+from tests.interop.dicom_files import dicom_bytes
 
 
 def test_take_in_keeps_the_bytes_and_makes_a_small_preview() -> None:
@@ -48,6 +50,24 @@ def test_take_in_says_why_a_file_cannot_be_used() -> None:
 
     assert str(photo.refusal) == "unreadable: The file is empty. Choose the photo again, or take a new one."
     assert (photo.crop, photo.quality, photo.preview_jpeg) == (None, None, b"")
+
+
+def test_dicom_is_taken_in_as_its_picture_with_what_it_tells() -> None:
+    photo = take_in("a.dcm", dicom_bytes(fake_photo(), BodyPartExamined="BACK"))
+
+    np.testing.assert_array_equal(decode_photo(photo.data), fake_photo())
+    assert photo.source == photo.data
+    assert photo.told == Metadata(age_approx=61, sex="female", anatom_site="back")
+    assert photo.told_image_type is ImageType.DERMOSCOPIC
+    assert not any(word in repr(photo) for word in ("Doe", "H-4711", "19650102", "Clinic of the test"))
+
+
+def test_of_a_dicom_file_that_cannot_be_used_nothing_but_the_reason_is_kept() -> None:
+    photo = take_in("a.dcm", dicom_bytes(fake_photo(), PixelData=None))
+
+    assert photo.data == b""
+    assert photo.source == photo.refusal
+    assert str(photo.refusal).startswith("unreadable: Expected a DICOM file with a picture. This one holds none.")
 
 
 def test_preview_is_dark_outside_the_square() -> None:
