@@ -30,6 +30,9 @@ from ..tables import (
 from ..taxonomy import CLASSES, target_codes
 from .run_folder import turn_in
 
+# How archives name a mask: as its photo, or with their own ending.
+_MASK_NAMES = ("{0}.png", "{0}_segmentation.png", "{0}_Segmentation.png")
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -144,6 +147,23 @@ def _refuse_leaks(photos: Sequence[LabelledPhoto]) -> None:
             f"Expected every lesion (or patient) in one split and one fold only. {len(leaks)} lie in several: {shown}. "
             "Results on such a split would be too good; correct 'split' and 'fold'."
         )
+
+
+def find_mask(photo: Path) -> Path | None:
+    """Return the file of a photo's lesion mask, in ``masks/`` beside ``images/``; None where there is none."""
+    folder = photo.parent.parent / "masks"
+    paths = (folder / name.format(photo.stem) for name in _MASK_NAMES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def has_masks(folders: Sequence[Path]) -> bool:
+    """Return whether any photo of these data sets has a lesion mask."""
+    return any(
+        find_mask(photo) is not None
+        for folder in folders
+        if (folder / "masks").is_dir() and (folder / "images").is_dir()
+        for photo in (folder / "images").iterdir()
+    )
 
 
 def class_codes(photos: Sequence[LabelledPhoto]) -> tuple[str, ...]:

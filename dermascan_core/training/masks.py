@@ -19,10 +19,7 @@ from ..imaging.crop import find_crop
 from ..imaging.decode import read_photo
 from ..imaging.preprocess import PreprocessConfig
 from ..tables import LabelledPhoto
-from .data import Dataset
-
-# How archives name a mask: as its photo, or with their own ending.
-_MASK_NAMES = ("{0}.png", "{0}_segmentation.png", "{0}_Segmentation.png")
+from .data import Dataset, find_mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def load_masks(
     is_known = np.zeros(len(photos), bool)
     for index, photo in enumerate(photos):
         file = dataset.files[photo.image_id]
-        mask_file = _find_mask(file)
+        mask_file = find_mask(file)
         if mask_file is not None:
             squares[index] = _read_square(file, mask_file, config)
             is_known[index] = True
@@ -83,12 +80,6 @@ def load_masks(
             "Add them, or train with mask_weight=0."
         )
     return LesionMasks(squares, is_known, grid)
-
-
-def _find_mask(photo: Path) -> Path | None:
-    folder = photo.parent.parent / "masks"
-    paths = (folder / name.format(photo.stem) for name in _MASK_NAMES)
-    return next((path for path in paths if path.is_file()), None)
 
 
 def _read_square(photo: Path, mask_file: Path, config: PreprocessConfig) -> npt.NDArray[np.uint8]:
