@@ -67,6 +67,8 @@ def ablate(
             on_progress=show,
         )
     typer.echo(f"{count(len(outcome.experiments), 'row')} measured: {out / 'ablation.md'}.")
+    for name, reason in outcome.skipped.items():
+        typer.echo(f"Left out {name}: {reason}")
     if outcome.failed:
         reasons = " ".join(f"{name}: {reason}" for name, reason in outcome.failed.items())
         raise TrainingError(f"{count(len(outcome.failed), 'row')} failed. {reasons}")

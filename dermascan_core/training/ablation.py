@@ -22,8 +22,10 @@ from ..evaluation.experiments import (
     markdown_page,
     read_experiments,
     rows_as_csv,
+    without_places,
 )
 from ..evaluation.files import prepare_folder, write_file
+from .data import has_masks
 from .presets import PRESETS, Preset, override
 from .run_folder import wait_until_free
 
@@ -37,7 +39,7 @@ class AblationRow:
 
     Attributes:
         name: Of the row and its folder.
-        settings: What is changed, as ``key=value``.
+        settings: What is changed, as ``key=value``; ``teacher`` names another row, whose finished run teaches.
         asks: What the row is there to find out.
     """
 
@@ -62,8 +64,17 @@ ROWS: dict[str, AblationRow] = {
         ("no-smoothing", "label_smoothing=0", "hard targets"),
         ("smote", "smote=true", "the head fitted again on features filled up by SMOTE"),
         ("augment-none", "augment=none", "no augmentation"),
-        ("augment-flips", "augment=flips", "flips and quarter turns alone"),
+        ("augment-flips", "augment=flips", "mirror images alone, left to right and upside down"),
         ("augment-strong", "augment=strong", "stronger augmentation"),
+        ("rotation-30", "rotation_degrees=30 quarter_turns=false", "turns of up to 30 degrees, and no quarter turns"),
+        ("rotation-180", "rotation_degrees=180 quarter_turns=false", "turns by any angle"),
+        ("zoom", "zoom_range=0.8-1.2", "a zoom from 0.8 to 1.2"),
+        ("no-brightness", "brightness=0 contrast=0", "what changes of brightness and contrast add"),
+        ("no-colour-shift", "hue_degrees=0 saturation=0", "what shifts of hue and saturation add"),
+        ("no-noise", "noise_probability=0", "what Gaussian noise adds"),
+        ("no-cutout", "cutout_probability=0", "what cut-out adds"),
+        ("downsampling", "downsample_probability=0.15", "losing detail at random"),
+        ("no-jpeg", "jpeg_probability=0", "what JPEG damage adds"),
         ("mixup", "mixup=0.2", "MixUp"),
         ("cutmix", "cutmix=1", "CutMix"),
         ("hair", "steps=hair", "painting over hair first"),
@@ -85,6 +96,8 @@ ROWS: dict[str, AblationRow] = {
         ("accumulation", "accumulate_steps=4", "four batches an update"),
         ("curriculum", "curriculum_epochs=3", "easy photos first"),
         ("mask", "mask_weight=0.3", "the lesion's mask as a second task"),
+        ("distillation", "teacher=base", "learning the answers of the finished base row besides the labels"),
+        ("tf-data", "pipeline=tf_data", "the same batches through tf.data: what changes is the time"),
         ("bfloat16", "precision=mixed_bfloat16", "mixed precision"),
         ("px-128", "input_px=128", "a larger input"),
         ("px-160", "input_px=160", "a still larger input"),
@@ -99,10 +112,11 @@ ROWS: dict[str, AblationRow] = {
 
 @dataclass(frozen=True, slots=True)
 class AblationOutcome:
-    """What came of an ablation: the runs that finished, and each row that failed with its reason."""
+    """What came of an ablation: the runs that finished, and each row that failed or was left out, with its reason."""
 
     experiments: tuple[Experiment, ...]
     failed: dict[str, str]
+    skipped: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +147,7 @@ def run_ablation(
     Args:
         data: Data set folders.
         out: Holds a folder a row, their common cache, and the tables.
-        rows: Names of ``ROWS``; None takes all.
+        rows: Names of ``ROWS``; None takes all, and leaves those out that the data or this machine cannot run.
         fold: That validates.
         pretrained: Starting weights for all rows but the one without: a file, or ``imagenet``.
         resume: Keep finished rows and go on with half ones; without it, rows that are there already are refused.
@@ -149,22 +163,45 @@ def run_ablation(
         raise DatasetError(f"Expected rows among {', '.join(ROWS)}. Received {', '.join(unknown)}.")
     prepare_folder(out)
     failed: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     for number, name in enumerate(chosen):
         on_progress("rows", number, len(chosen))
         # A row's own setting comes last and wins.
-        settings = (*([f"pretrained={pretrained}"] if pretrained else []), *ROWS[name].settings)
+        settings = (*([f"pretrained={pretrained}"] if pretrained else []), *_own_settings(ROWS[name], out))
         folder = out / name
         wait_until_free(folder)
         if (folder / "run.json").is_file() and not resume:
             raise DatasetError(f"'{folder}' already holds a run. Leave --no-resume out, or choose another folder.")
         if not is_row_finished(folder, settings, fold=fold):
+            if lack := _what_it_lacks(ROWS[name], data, out):
+                (skipped if rows is None else failed)[name] = lack
+                continue
             try:
                 (run_row or run_in_own_process)(RowRun(ROWS[name], settings, tuple(data), folder, fold, out / "cache"))
             except TrainingError as error:
                 failed[name] = str(error)
         _write_tables(out, chosen)
     on_progress("rows", len(chosen), len(chosen))
-    return AblationOutcome(tuple(_finished(out, chosen)), failed)
+    return AblationOutcome(tuple(_finished(out, chosen)), failed, skipped)
+
+
+def _own_settings(row: AblationRow, out: Path) -> tuple[str, ...]:
+    """Return a row's settings, a teacher with the folder that it lies in."""
+    named = (setting.partition("=") for setting in row.settings)
+    return tuple(f"{key}={out / value if key == 'teacher' else value}" for key, _, value in named)
+
+
+def _what_it_lacks(row: AblationRow, data: Sequence[Path], out: Path) -> str:
+    """Say what a row needs and has not got; nothing where it can run."""
+    changed = {key: value for key, _, value in (setting.partition("=") for setting in row.settings)}
+    if "mask_weight" in changed and not has_masks(data):
+        return "It needs the lesions' masks as masks/IMAGE_ID.png beside images/; no photo has one."
+    if "teacher" in changed and not _finished(out, [changed["teacher"]]):
+        return f"It needs the finished row {changed['teacher']}, which teaches it."
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if changed.get("pipeline") == "tf_data" and backend != "tensorflow":
+        return f"It needs TensorFlow as Keras' backend; KERAS_BACKEND is {backend}."
+    return ""
 
 
 def is_row_finished(folder: Path, settings: Sequence[str], *, fold: int) -> bool:
@@ -179,7 +216,7 @@ def is_row_finished(folder: Path, settings: Sequence[str], *, fold: int) -> bool
     record = json.loads(path.read_text(encoding="utf-8"))
     if not record["is_finished"] or str(N_VIEWS) not in record["measures"]:
         return False
-    expected = override(PRESETS[BASE], list(settings)).to_dict()
+    expected = without_places(override(PRESETS[BASE], list(settings)).to_dict())
     usual = Preset(expected["backbone"]).to_dict()  # of a field that came after the row was run
     differing = [k for k, v in expected.items() if k != "pretrained" and record["recipe"].get(k, usual[k]) != v]
     if record["fold"] != fold or differing:

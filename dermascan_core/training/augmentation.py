@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from .artefacts import ARTEFACTS
+from .presets import RANGES, Preset, read_range
 
 Square = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]
@@ -55,7 +57,7 @@ class AugmentationConfig:
     gamma_probability: float = 0.0
     gamma_range: tuple[float, float] = (1.0, 1.0)
     downsample_probability: float = 0.0
-    downsample_range: tuple[float, float] = (1.0, 1.0)
+    downsample_range: tuple[float, float] = (0.4, 0.9)
     artefact_probability: float = 0.0
     jpeg_quality: tuple[int, int] = (40, 90)
 
@@ -89,6 +91,15 @@ AUGMENTATIONS: dict[str, AugmentationConfig] = {
         jpeg_quality=(22, 90),
     ),
 }
+
+
+def augmentation_of(preset: Preset) -> AugmentationConfig:
+    """Return how far a recipe lets squares change: the level that it names, with the fields that it sets besides."""
+    own: dict[str, Any] = {f.name: getattr(preset, f.name, None) for f in fields(AugmentationConfig)}
+    changes: dict[str, Any] = {
+        name: read_range(name, value) if name in RANGES else value for name, value in own.items() if value is not None
+    }
+    return replace(AUGMENTATIONS[preset.augment], **changes)
 
 
 def augment(square: Square, config: AugmentationConfig, rng: np.random.Generator) -> Square:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.masks import find_mask
 from ..errors import DatasetError, OutputError, PhotoError
 from ..imaging.decode import read_photo
 from ..imaging.preprocess import PreprocessConfig, preprocess
@@ -144,6 +145,16 @@ def _refuse_leaks(photos: Sequence[LabelledPhoto]) -> None:
             f"Expected every lesion (or patient) in one split and one fold only. {len(leaks)} lie in several: {shown}. "
             "Results on such a split would be too good; correct 'split' and 'fold'."
         )
+
+
+def has_masks(folders: Sequence[Path]) -> bool:
+    """Return whether any photo of these data sets has a lesion mask."""
+    return any(
+        find_mask(photo) is not None
+        for folder in folders
+        if (folder / "masks").is_dir() and (folder / "images").is_dir()
+        for photo in (folder / "images").iterdir()
+    )
 
 
 def class_codes(photos: Sequence[LabelledPhoto]) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ def _training(manifest: Manifest) -> str:
         [name, *(f"{value:.4f}" for value in measures.values())]
         for name, measures in manifest.training["candidates"].items()
     ]
-    settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key != "pretrained")
+    settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key != "pretrained" and value is not None)
     return f"""## Training
 
 Recipe: {settings}. Started from {_start_of(recipe)}; every layer was trained{_after_warm_up(recipe)}. Kept: {manifest.training["kept"]}.

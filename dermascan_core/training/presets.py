@@ -29,8 +29,19 @@ _UP_TO_ONE = (
     "metadata_drop_all",
     "metadata_drop_field",
     "teacher_weight",
+    "noise_probability",
+    "cutout_probability",
+    "downsample_probability",
+    "jpeg_probability",
 )
-_BELOW_ONE = ("label_smoothing", "dropout", "ema_decay")
+_BELOW_ONE = ("label_smoothing", "dropout", "ema_decay", "brightness", "contrast", "saturation")
+_HALF_TURN = ("rotation_degrees", "hue_degrees")
+# Fields that hold a range, LOW-HIGH, with the lowest and the highest number that can stand in it.
+RANGES: dict[str, tuple[float, float]] = {
+    "zoom_range": (0.2, 5.0),
+    "downsample_range": (0.05, 1.0),
+    "jpeg_quality": (1, 100),
+}
 # The values that a field may take, where these are names.
 CHOICES: dict[str, tuple[str, ...]] = {
     "backbone": tuple(BACKBONES),
@@ -78,7 +89,17 @@ class Preset:
             power 1 - balance.
         class_floor: Every class is drawn at least this often an epoch, each time augmented anew; 0 sets no floor.
         curriculum_epochs: Over so many epochs, photos enter from the easiest (by a frozen network) to the hardest.
-        augment: How far squares may change: a key of ``augmentation.AUGMENTATIONS``.
+        augment: How far squares may change: a key of ``augmentation.AUGMENTATIONS``. What follows up to ``jpeg_quality``
+            changes one thing about that level (see ``augmentation.AugmentationConfig``); None leaves it as the level has it.
+        flips, quarter_turns: Whether squares are mirrored, and turned by a random quarter.
+        rotation_degrees: Further turn, uniform in +- this, up to 180.
+        zoom_range: Factors of magnification as LOW-HIGH, such as 0.8-1.2.
+        brightness, contrast: Relative change, uniform in +- this.
+        saturation, hue_degrees: Colour shift: relative change of saturation and turn of the hue, uniform in +- this.
+        noise_probability: Of Gaussian noise.
+        cutout_probability: Of a grey rectangle.
+        downsample_probability, downsample_range: Of lost detail, and the share of the side that is left, as LOW-HIGH.
+        jpeg_probability, jpeg_quality: Of JPEG damage, and its quality as LOW-HIGH in whole numbers, HIGH itself left out.
         mixup, cutmix: Beta parameters of mixing two photos of a batch; 0 does not mix.
         mix_probability: Share of batches that are mixed.
         metadata_drop_all, metadata_drop_field: Probability that a training photo loses all its metadata, or each
@@ -128,6 +149,20 @@ class Preset:
     class_floor: int = 0
     curriculum_epochs: int = 0
     augment: str = "standard"
+    flips: bool | None = None
+    quarter_turns: bool | None = None
+    rotation_degrees: float | None = None
+    zoom_range: str | None = None
+    brightness: float | None = None
+    contrast: float | None = None
+    saturation: float | None = None
+    hue_degrees: float | None = None
+    noise_probability: float | None = None
+    cutout_probability: float | None = None
+    downsample_probability: float | None = None
+    downsample_range: str | None = None
+    jpeg_probability: float | None = None
+    jpeg_quality: str | None = None
     mixup: float = 0.0
     cutmix: float = 0.0
     mix_probability: float = 0.5
@@ -253,9 +288,33 @@ def override(preset: Preset, settings: list[str]) -> Preset:
             raise ValueError(f"Expected {key} as one of {', '.join(CHOICES[key])}. Received '{text}'.")
         if kind in (int, float) and not _can_run(key, values[key]):
             raise ValueError(f"Expected {key} {_range_of(key)}. Received '{text}'.")
+        if key in RANGES:
+            read_range(key, text)
         if key == "steps" and (unknown := [name for name in text.split(",") if name and name not in STEPS]):
             raise ValueError(f"Expected steps among {', '.join(STEPS)}, with commas between. Received '{unknown[0]}'.")
     return replace(preset, **values)
+
+
+def read_range(key: str, text: str) -> tuple[float, float]:
+    """Return both ends of a field that holds a range; whole numbers where it counts in such.
+
+    Raises:
+        ValueError: If it is no range, or reaches beyond what can be run.
+
+    >>> read_range("zoom_range", "0.8-1.2")
+    (0.8, 1.2)
+    """
+    number = int if key == "jpeg_quality" else float
+    lowest, highest = RANGES[key]
+    try:
+        low, high = (number(end) for end in text.split("-"))
+    except ValueError:
+        low, high = 0, -1
+    # A quality is drawn below its upper end, so that needs room.
+    if not lowest <= low <= high <= highest or (number is int and low == high):
+        ends = f"{lowest:g} to {highest:g}" + (", in whole numbers and LOW below HIGH" if number is int else "")
+        raise ValueError(f"Expected {key} as LOW-HIGH, within {ends}. Received '{text}'.")
+    return low, high
 
 
 def _can_run(key: str, value: float) -> bool:
@@ -266,6 +325,8 @@ def _can_run(key: str, value: float) -> bool:
         return False
     if key in _BELOW_ONE:
         return 0 <= value < 1
+    if key in _HALF_TURN:
+        return 0 <= value <= 180
     return value >= _AT_LEAST.get(key, 0) and not (key in _UP_TO_ONE and value > 1)
 
 
@@ -275,6 +336,8 @@ def _range_of(key: str) -> str:
         return "above 0 and up to 1" if key in _UP_TO_ONE else "above 0"
     if key in _BELOW_ONE:
         return "from 0 to below 1"
+    if key in _HALF_TURN:
+        return "from 0 to 180"
     return "from 0 to 1" if key in _UP_TO_ONE else f"of at least {_AT_LEAST.get(key, 0)}"
 
 

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from ..errors import DatasetError, OutputError
 from ..evaluation.files import prepare_folder
+from .presets import Preset
 
 if sys.platform != "win32":  # Windows has no such locks: there, nobody stops a second process
     import fcntl
@@ -49,8 +50,9 @@ def check_start(out: Path, record: Mapping[str, Any], *, resume: bool) -> None:
     before = json.loads(path.read_text(encoding="utf-8"))
     for name in _MUST_AGREE:
         _refuse_change(out, name, before[name], record[name])
-    for name in sorted(set(before["preset"]) - MAY_CHANGE):
-        _refuse_change(out, name, before["preset"][name], record["preset"].get(name))
+    usual = Preset("").to_dict()  # of a field that came after the run was started
+    for name in sorted((set(before["preset"]) | set(record["preset"])) - MAY_CHANGE):
+        _refuse_change(out, name, before["preset"].get(name, usual.get(name)), record["preset"].get(name))
     state = read_state(out)
     if state["epoch"] and not (out / str(state.get("checkpoint"))).is_file():
         raise DatasetError(

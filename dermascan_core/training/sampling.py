@@ -15,7 +15,7 @@ from ..evaluation.class_draws import Shares, draws_per_class
 from ..model.dual_branch import IMAGE_INPUT, METADATA_INPUT
 from ..model.metadata_branch import MetadataEncoder
 from ..taxonomy import REGION_OF
-from .augmentation import AUGMENTATIONS, AugmentationConfig, augment_with_mask
+from .augmentation import AUGMENTATIONS, AugmentationConfig, augment_with_mask, augmentation_of
 from .losses import class_weights
 from .masks import LesionMasks, to_grid
 from .missingness import hiding_probability, withhold
@@ -73,7 +73,7 @@ class DrawPlan:
             balance=preset.balance,
             class_floor=preset.class_floor,
             curriculum_epochs=preset.curriculum_epochs,
-            augmentation=AUGMENTATIONS[preset.augment],
+            augmentation=augmentation_of(preset),
             mixup=preset.mixup,
             cutmix=preset.cutmix,
             mix_probability=preset.mix_probability,

@@ -216,7 +216,11 @@ def _show_together(runs: Sequence[Experiment]) -> None:
         st.markdown("Their recipes are the same." if len(together) > 1 else "Choose a second run to compare recipes.")
         return
     st.markdown(f"Options in which they differ; what differs from **{chosen[0]}** is marked.")
-    rows = [{"option": field} | {one.name: str(one.recipe.get(field, "-")) for one in together} for field in fields]
+    rows = [
+        {"option": field}
+        | {one.name: "-" if one.recipe.get(field) is None else str(one.recipe[field]) for one in together}
+        for field in fields
+    ]
     st.table([_marked(row) for row in rows], hide_index=True)
     offer_csv(rows, key="run_recipes_csv", file_name="recipes")
 

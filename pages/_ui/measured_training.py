@@ -165,7 +165,7 @@ def _show_recipe(members: Sequence[Mapping[str, Any]], index: int) -> None:
     st.subheader("The recipe")
     names = dict.fromkeys(name for recipe in recipes for name in recipe)
     rows = [
-        {"option": name, **{f"network {i + 1}": str(recipe.get(name, "-")) for i, recipe in enumerate(recipes)}}
+        {"option": name, **{f"network {i + 1}": _cell(recipe.get(name)) for i, recipe in enumerate(recipes)}}
         for name in names
     ]
     if len(recipes) > 1:
@@ -174,6 +174,11 @@ def _show_recipe(members: Sequence[Mapping[str, Any]], index: int) -> None:
         st.table(differing or [{"option": "none"}], hide_index=True)
     with st.expander("Every option", icon=":material/list:"):
         show_table(rows, key="recipe", file_name="recipe")
+
+
+def _cell(value: Any) -> str:
+    """One dash, whether a recipe leaves an option unset or is older than it."""
+    return "-" if value is None else str(value)
 
 
 def _show_candidates(candidates: Mapping[str, Mapping[str, float]]) -> None:

@@ -359,6 +359,7 @@ def test_clinician_takes_a_report_and_a_record_for_the_clinic_too(open_page: Ope
         "Table (CSV)",
         "Data (JSON)",
         "For a clinic's records (FHIR)",
+        "Photo as DICOM",
     ]
 
 

@@ -80,6 +80,21 @@ def finished_run(generated_dataset: Path, smoke_preset: Any, tmp_path_factory: p
 
 
 @pytest.fixture
+def run(generated_dataset: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A function that trains the smallest recipe at 32 px, with ``key=value`` settings, and returns what ``train`` does."""
+    from dermascan_core.training.fit import train
+    from dermascan_core.training.presets import PRESETS, override
+
+    cache = tmp_path_factory.getbasetemp() / "squares"
+
+    def start(*settings: str, out: str = "run", data: Path = generated_dataset, **options: Any) -> Any:
+        recipe = override(PRESETS["smoke"], ["input_px=32", "warmup_epochs=0", *settings])
+        return train(recipe, data=data, out=tmp_path / out, base="smoke", cache=cache, **options)
+
+    return start
+
+
+@pytest.fixture
 def tiny_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every recipe train four small layers instead of its backbone: a run then takes a second or two."""
     monkeypatch.setattr("dermascan_core.model.dual_branch.build_backbone", build_tiny_backbone)

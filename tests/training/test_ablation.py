@@ -7,6 +7,9 @@ from dermascan_core.evaluation.experiments import make_record
 from dermascan_core.training.ablation import BASE, ROWS, run_ablation
 from dermascan_core.training.fit import changed_fields
 from dermascan_core.training.presets import PRESETS, override
+from tests.contract.tree import ROOT
+
+SHIPPED = sorted((ROOT / "weights" / "experiments").glob("ablation-*.json"))
 
 
 def _finish(run, score=0.5):
@@ -44,6 +47,8 @@ def test_there_are_enough_rows_for_every_option():
         "fusion", "balance", "class_floor", "class_weight", "loss", "label_smoothing", "smote", "augment", "mixup",
         "cutmix", "steps", "optimizer", "adaptive_clip", "schedule", "unfreeze_stages", "open_share", "train_batch_norm", "ema_decay",
         "accumulate_steps", "curriculum_epochs", "mask_weight", "precision", "input_px", "lesion_share",
+        "rotation_degrees", "zoom_range", "brightness", "contrast", "saturation", "hue_degrees", "noise_probability",
+        "cutout_probability", "downsample_probability", "jpeg_probability", "teacher", "pipeline",
     }  # fmt: skip
 
 
@@ -110,6 +115,68 @@ def test_rows_that_are_there_are_refused_without_resume(tmp_path):
 
     with pytest.raises(DatasetError, match=r"already holds a run\. Leave --no-resume out"):
         run_ablation(**options, resume=False)
+
+
+def test_all_rows_leave_out_what_the_data_cannot_run_and_say_so(tmp_path):
+    outcome = run_ablation(data=[tmp_path], out=tmp_path / "out", run_row=_finish)
+
+    assert outcome.failed == {}
+    assert outcome.skipped == {
+        "mask": "It needs the lesions' masks as masks/IMAGE_ID.png beside images/; no photo has one."
+    }
+    assert {one.name for one in outcome.experiments} == set(ROWS) - {"mask"}
+
+
+def test_mask_row_runs_where_a_photo_has_its_mask(tmp_path):
+    for name in ("images/a.jpg", "masks/a_segmentation.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+
+    outcome = run_ablation(data=[tmp_path], out=tmp_path / "out", run_row=_finish)
+
+    assert outcome.skipped == {}
+    assert len(outcome.experiments) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("mask", "It needs the lesions' masks as masks/IMAGE_ID.png beside images/; no photo has one."),
+        ("distillation", "It needs the finished row base, which teaches it."),
+        ("tf-data", "It needs TensorFlow as Keras' backend; KERAS_BACKEND is jax."),
+    ],
+)
+def test_row_that_was_asked_for_and_cannot_run_is_a_failure(tmp_path, monkeypatch, row, reason):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+
+    outcome = run_ablation(data=[tmp_path], out=tmp_path / "out", rows=[row], run_row=_finish)
+
+    assert outcome.failed == {row: reason}
+    assert outcome.skipped == {}
+
+
+def test_distillation_learns_from_the_base_row_and_counts_as_finished(tmp_path):
+    told = []
+
+    def run_row(run):
+        told.append((run.row.name, override(PRESETS[BASE], list(run.settings)).teacher))
+        _finish(run)
+
+    options = {"data": [tmp_path], "out": tmp_path / "out", "rows": ["base", "distillation"], "run_row": run_row}
+    run_ablation(**options)
+    outcome = run_ablation(**options)
+
+    assert told == [("base", ""), ("distillation", str(tmp_path / "out" / "base"))]
+    assert {one.name: one.change for one in outcome.experiments} == {"base": "-", "distillation": "teacher=base"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_record_is_of_a_row_that_is_defined_so(path):
+    shipped = json.loads(path.read_text(encoding="utf-8"))
+    recipe = override(PRESETS[BASE], list(ROWS[shipped["name"]].settings))
+
+    expected = changed_fields(recipe, BASE)
+    assert {k: v for k, v in shipped["changed"].items() if k != "pretrained" or v == "none"} == expected
 
 
 def test_unknown_row_names_those_that_exist(tmp_path):

@@ -14,8 +14,10 @@ from dermascan_core.training.augmentation import (
     _recolour,
     augment,
     augment_with_mask,
+    augmentation_of,
 )
-from dermascan_core.training.presets import CHOICES
+from dermascan_core.training.presets import CHOICES, PRESETS, override
+from tests.contract.tree import ROOT
 from tests.fakes import fake_photo
 
 OFF = AUGMENTATIONS["none"]
@@ -39,6 +41,25 @@ CHANGES = {
     "artefacts": {"artefact_probability": 1.0},
 }
 
+# One setting of a recipe, and what it makes of the level.
+SETTINGS = {
+    "flips=false": {"flips": False},
+    "quarter_turns=false": {"quarter_turns": False},
+    "rotation_degrees=30": {"rotation_degrees": 30.0},
+    "rotation_degrees=180": {"rotation_degrees": 180.0},
+    "zoom_range=0.8-1.2": {"zoom_range": (0.8, 1.2)},
+    "brightness=0.3": {"brightness": 0.3},
+    "contrast=0": {"contrast": 0.0},
+    "saturation=0.4": {"saturation": 0.4},
+    "hue_degrees=15": {"hue_degrees": 15.0},
+    "noise_probability=0.5": {"noise_probability": 0.5},
+    "cutout_probability=0": {"cutout_probability": 0.0},
+    "downsample_probability=0.3": {"downsample_probability": 0.3},
+    "downsample_range=0.3-0.5": {"downsample_range": (0.3, 0.5)},
+    "jpeg_probability=1": {"jpeg_probability": 1.0},
+    "jpeg_quality=10-20": {"jpeg_quality": (10, 20)},
+}
+
 
 @pytest.fixture
 def square():
@@ -47,6 +68,42 @@ def square():
 
 def test_every_level_that_a_recipe_may_name_exists():
     assert tuple(AUGMENTATIONS) == CHOICES["augment"]
+
+
+@pytest.mark.parametrize("level", AUGMENTATIONS)
+def test_recipe_that_sets_no_change_by_itself_trains_at_its_level(level):
+    assert augmentation_of(replace(PRESETS["smoke"], augment=level)) == AUGMENTATIONS[level]
+
+
+@pytest.mark.parametrize("level", ["none", "standard"])
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_setting_changes_one_thing_about_the_level(setting, level):
+    recipe = override(replace(PRESETS["smoke"], augment=level), [setting])
+
+    assert augmentation_of(recipe) == replace(AUGMENTATIONS[level], **SETTINGS[setting])
+
+
+def test_settings_reach_every_change_that_a_recipe_can_set_and_the_command_line_explains_them():
+    unset = {name for name, value in PRESETS["smoke"].to_dict().items() if value is None}
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+
+    assert unset == {setting.partition("=")[0] for setting in SETTINGS}
+    assert {name for name in unset if f"`{name}`" not in page} == set()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["rotation_degrees=30"], ["zoom_range=0.8-1.2"], ["brightness=0.2"], ["contrast=0.2"], ["saturation=0.3"],
+        ["hue_degrees=10"], ["noise_probability=1"], ["cutout_probability=1"], ["downsample_probability=1"],
+        ["jpeg_probability=1", "jpeg_quality=5-6"],
+    ],
+    ids=lambda settings: settings[0],
+)  # fmt: skip
+def test_each_setting_acts_without_a_level(square, settings):
+    config = augmentation_of(override(PRESETS["smoke"], ["augment=none", *settings]))
+
+    assert not np.array_equal(augment(square, config, np.random.default_rng(0)), square)
 
 
 def test_none_changes_nothing(square):

@@ -65,6 +65,21 @@ def test_resuming_with_another_recipe_is_refused_and_the_record_stays(finished_r
     assert (finished_run / "run.json").read_text() == before
 
 
+def test_run_of_before_a_field_was_there_goes_on_only_with_its_usual_value(
+    finished_run, generated_dataset, smoke_preset, tmp_path
+):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    record = json.loads((run / "run.json").read_text())
+    record["preset"] = {k: v for k, v in record["preset"].items() if v is not None and k != "open_share"}
+    (run / "run.json").write_text(json.dumps(record))
+
+    with pytest.raises(DatasetError, match=r"was started with rotation_degrees None; now it is 30\.0"):
+        train(override(smoke_preset, ["rotation_degrees=30"]), data=generated_dataset, out=run, resume=True)
+    with pytest.raises(DatasetError, match=r"was started with open_share 1\.0; now it is 0\.5"):
+        train(override(smoke_preset, ["open_share=0.5"]), data=generated_dataset, out=run, resume=True)
+    assert train(smoke_preset, data=generated_dataset, out=run, resume=True).best_epoch in (1, 2)
+
+
 def test_run_is_never_overwritten(finished_run, generated_dataset, smoke_preset):
     with pytest.raises(DatasetError) as error:
         train(smoke_preset, data=generated_dataset, out=finished_run)

@@ -12,22 +12,10 @@ from dermascan_core.tables import group_of
 from dermascan_core.training.averaging import RunningAverage
 from dermascan_core.training.data import load_dataset
 from dermascan_core.training.finished_run import load_network, read_run
-from dermascan_core.training.fit import train
 from dermascan_core.training.presets import PRESETS, override
 from dermascan_core.training.run_folder import read_epochs, read_state
 from dermascan_core.training.run_setup import keep_lesions, read_run_data, read_teachers, split_fold
 from tests.training.conftest import dataset_rows, write_dataset
-
-
-@pytest.fixture
-def run(generated_dataset, tmp_path, tmp_path_factory):
-    cache = tmp_path_factory.getbasetemp() / "squares"
-
-    def start(*settings, out="run", data=generated_dataset, **options):
-        recipe = override(PRESETS["smoke"], ["input_px=32", "warmup_epochs=0", *settings])
-        return train(recipe, data=data, out=tmp_path / out, base="smoke", cache=cache, **options)
-
-    return start
 
 
 @pytest.mark.usefixtures("tiny_backbone")

@@ -1,7 +1,7 @@
 import pytest
 
 from dermascan_core.model.backbones import BACKBONES
-from dermascan_core.training.presets import PRESETS, override
+from dermascan_core.training.presets import PRESETS, override, read_range
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -13,6 +13,22 @@ def test_settings_keep_their_types():
     preset = override(PRESETS["mobilenet_v2"], ["epochs=3", "learning_rate=1e-4", "pretrained=none"])
 
     assert (preset.epochs, preset.learning_rate, preset.pretrained) == (3, 1e-4, "none")
+
+
+def test_a_change_of_photos_is_set_by_itself_and_is_unset_in_every_recipe():
+    preset = override(
+        PRESETS["smoke"], ["rotation_degrees=180", "zoom_range=0.8-1.2", "flips=false", "noise_probability=0"]
+    )
+
+    assert (preset.rotation_degrees, preset.zoom_range, preset.flips, preset.noise_probability) == (
+        180,
+        "0.8-1.2",
+        False,
+        0,
+    )
+    assert read_range("jpeg_quality", "22-90") == (22, 90)
+    for recipe in PRESETS.values():
+        assert {getattr(recipe, name) for name in ("rotation_degrees", "zoom_range", "flips", "jpeg_quality")} == {None}
 
 
 def test_the_whole_backbone_trains_unless_a_recipe_says_otherwise():
@@ -49,6 +65,17 @@ def test_resnet50_is_trained_as_the_ledger_says():
             "steps=hair,eyes",
             "Expected steps among hair, glare, colour, clahe, sharpen, with commas between. Received 'eyes'.",
         ),
+        ("rotation_degrees=181", "Expected rotation_degrees from 0 to 180. Received '181'."),
+        ("rotation_degrees=-1", "Expected rotation_degrees from 0 to 180. Received '-1'."),
+        ("noise_probability=2", "Expected noise_probability from 0 to 1. Received '2'."),
+        ("brightness=1", "Expected brightness from 0 to below 1. Received '1'."),
+        ("flips=perhaps", "Expected flips as bool. Received 'perhaps'."),
+        ("zoom_range=1.2", "Expected zoom_range as LOW-HIGH, within 0.2 to 5. Received '1.2'."),
+        ("zoom_range=1.2-0.8", "Expected zoom_range as LOW-HIGH, within 0.2 to 5. Received '1.2-0.8'."),
+        ("zoom_range=nan-1", "Expected zoom_range as LOW-HIGH, within 0.2 to 5. Received 'nan-1'."),
+        ("downsample_range=0-1", "Expected downsample_range as LOW-HIGH, within 0.05 to 1. Received '0-1'."),
+        ("jpeg_quality=40-40", "within 1 to 100, in whole numbers and LOW below HIGH. Received '40-40'."),
+        ("jpeg_quality=40.5-90", "within 1 to 100, in whole numbers and LOW below HIGH. Received '40.5-90'."),
         ("backbone=eyes", "Expected backbone as one of mobilenet_v2, nasnet_mobile, "),
     ],
 )

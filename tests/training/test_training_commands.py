@@ -166,6 +166,16 @@ def test_rebuild_says_what_it_takes(arguments, message, tmp_path):
     assert message in result.output
 
 
+def test_ablate_says_which_rows_it_left_out(monkeypatch, tmp_path):
+    outcome = ablation.AblationOutcome((), {}, {"mask": "No photo has one."})
+    monkeypatch.setattr(ablation, "run_ablation", lambda **options: outcome)
+
+    result = run("ablate", "--data", "d", "--out", tmp_path)
+
+    assert result.exit_code == 0
+    assert "Left out mask: No photo has one." in result.output
+
+
 def test_release_says_which_version_it_is(monkeypatch, tmp_path):
     asked = {}
 
