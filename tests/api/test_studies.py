@@ -80,7 +80,7 @@ def test_nobody_is_named_in_the_answer_or_the_log(server):
         assert word not in server.log.getvalue()
 
 
-def test_dicom_beside_a_picture_comes_back_as_failed(server):
+def test_broken_dicom_beside_a_picture_comes_back_as_failed(server):
     answer = server.client.post("/v1/studies", **study(ABOUT, (b"application/dicom", b"DICM"), (b"image/jpeg", PHOTO)))
 
     assert answer.status_code == 202
