@@ -326,7 +326,7 @@ def test_ablate_passes_its_rows_on_and_names_those_that_failed(monkeypatch, tmp_
 
     def run_rows(**options):
         asked.update(options)
-        return ablation.AblationOutcome((), {"focal": "It diverged."} if "focal" in options["rows"] else {})
+        return ablation.AblationOutcome((), {"focal": "It diverged."} if "focal" in options["rows"] else {}, {})
 
     monkeypatch.setattr(ablation, "run_ablation", run_rows)
     arguments = ("ablate", "--data", "d", "--out", tmp_path, "--fold", 2, "--pretrained", "net.h5", "--no-resume")

@@ -45,7 +45,7 @@ from dermascan_core.triage.wording import (
     step_text,
     step_title,
 )
-from tests.triage.test_forbidden_words import FORBIDDEN, ROOT, texts_in
+from tests.triage.test_forbidden_words import CLASS_NAMES, FORBIDDEN, ROOT, texts_in
 from tests.triage.test_policy import make_prediction
 
 
@@ -217,7 +217,10 @@ SENTENCES = sorted({part for text in ALL_TEXTS for part in re.split(r"(?<=[.?!])
 
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_no_sentence_gives_a_verdict_a_promise_or_an_alarm(sentence):
-    found = [pattern for pattern in FORBIDDEN if re.search(pattern, sentence, re.IGNORECASE)]
+    # A clinician's report names the classes, and a class's name is no verdict.
+    named = re.sub(CLASS_NAMES, "", sentence, flags=re.IGNORECASE)
+
+    found = [pattern for pattern in FORBIDDEN if re.search(pattern, named, re.IGNORECASE)]
 
     assert found == []
 
