@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from dermascan_core.domain import Answers, ImageType, Metadata, NextStep
+from dermascan_core.domain import Answers, Metadata, NextStep
 from dermascan_core.errors import MetadataError
 from dermascan_core.triage.contradictions import contradictions
 from dermascan_core.triage.policy import step_from_answers
@@ -96,9 +96,9 @@ def remember_form(case: Case) -> None:
     case.form = {key: st.session_state[key] for key in FORM_KEYS if st.session_state.get(key) is not None}
 
 
-def fill_told(case: Case, told: Metadata, image_type: ImageType | None) -> None:
+def fill_told(case: Case, told: Metadata) -> None:
     """Let the form take over what a DICOM file tells, where nobody answered; to be called before a rerun."""
-    said = form_of(told, Answers(), None if image_type is None else image_type.value)
+    said = form_of(told, Answers(), None)
     if not said:
         return
     if not case.is_form_replaced:

@@ -121,13 +121,25 @@ def _add_photos(case: Case, pictures: list[tuple[str, bytes]], *, n_free: int) -
         case.photos, case.example_title, case.form, case.is_form_replaced = [], "", {}, True
         case.refused = set()
     for photo in taken_in:
-        fill_told(case, photo.told, photo.told_image_type)
+        fill_told(case, photo.told)
+        _take_told_type(case, photo)
     case.photos += taken_in
     case.refused |= {photo.sha256 for photo in taken_in if (reason := photo.refused_for) and asks_for_retake(reason)}
     if len(new) > n_free:
         st.toast(f"Only {MAX_PHOTOS} photos of one spot are used. The others were left out.")
     case.n_uploads += 1
     forget_deleted()
+
+
+def _take_told_type(case: Case, photo: Intake) -> None:
+    """Let a DICOM file say what took it, of itself alone: of other photos it knows nothing.
+
+    Where the person said it of all photos before, that stays, unless the file says phone or camera, of which less is known.
+    """
+    told = photo.told_image_type
+    is_open = IMAGE_TYPE_KEY not in case.form and st.session_state.get(IMAGE_TYPE_KEY) is None
+    if told is not None and (is_open or told is ImageType.CLINICAL):
+        case.photo_types.setdefault(photo.sha256, told)
 
 
 def is_camera_allowed(url: str | None) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
-from dermascan_core.domain import NextStep
+from dermascan_core.domain import ImageType, NextStep
 from dermascan_core.imaging.examples import EXAMPLES
 from dermascan_core.interop.dicom_codes import PHOTOGRAPHIC
 from dermascan_core.triage.wording import Voice, step_title
 from pages._ui.case import Case
 from tests.fakes import fake_photo
 from tests.interop.dicom_files import dicom_bytes, region
-from tests.pages.acting import DARK, PALE, OpenPage, check, jpeg, screened
+from tests.pages.acting import DARK, PALE, OpenPage, add_photo, check, jpeg, screened
 from tests.pages.reading import seen, voice_switch
 
 WORDS = ("Doe", "H-4711", "19650102", "Clinic of the test")
@@ -34,7 +34,8 @@ def case_of(page: AppTest) -> Case:
 def test_dicom_is_answered_with_what_it_tells(open_page: OpenPage) -> None:
     page = add_dicom(open_page("screening"), dicom_bytes(fake_photo(lesion=DARK), **BACK))
 
-    assert page.radio(key="image_type").value == "dermoscopic"
+    assert page.radio(key="image_type").value is None
+    assert list(case_of(page).photo_types.values()) == [ImageType.DERMOSCOPIC]
     assert (page.number_input(key="age").value, page.segmented_control(key="sex").value) == (61, "female")
     assert page.selectbox(key="site").value == "back"
     assert (
@@ -54,6 +55,7 @@ def test_what_was_answered_before_stays(open_page: OpenPage) -> None:
     add_dicom(page, dicom_bytes(fake_photo(), **BACK))
 
     assert page.radio(key="image_type").value == "clinical"
+    assert case_of(page).photo_types == {}
     assert (page.number_input(key="age").value, page.segmented_control(key="sex").value) == (40, "unsaid")
     assert page.selectbox(key="site").value == "back"
 
@@ -65,7 +67,31 @@ def test_answers_to_the_questions_are_not_lost(open_page: OpenPage) -> None:
     add_dicom(page, dicom_bytes(fake_photo(), SOPClassUID=PHOTOGRAPHIC, Modality="XC"))
 
     assert page.segmented_control(key="answer_changing").value == "yes"
-    assert page.radio(key="image_type").value == "clinical"
+    assert list(case_of(page).photo_types.values()) == [ImageType.CLINICAL]
+
+
+def test_one_file_says_nothing_of_what_took_the_other_photos(open_page: OpenPage) -> None:
+    page = add_dicom(open_page("screening"), dicom_bytes(fake_photo(lesion=DARK), **BACK))
+    page = add_photo(page, "phone.jpg", jpeg(PALE))
+
+    check(page)
+
+    assert case_of(page).screening is None
+    assert "what took the photo" in seen(page).lower()
+    page.radio(key="image_type").set_value("clinical")
+    check(page)
+    screening = case_of(page).screening
+    assert screening is not None
+    assert [screening.type_of(photo) for photo in screening.photos] == [ImageType.DERMOSCOPIC, ImageType.CLINICAL]
+
+
+def test_file_of_a_phone_is_one_whatever_was_said_of_all_photos(open_page: OpenPage) -> None:
+    page = open_page("screening")
+    page.radio(key="image_type").set_value("dermoscopic").run()
+
+    add_dicom(page, dicom_bytes(fake_photo(), SOPClassUID=PHOTOGRAPHIC, Modality="XC"))
+
+    assert list(case_of(page).photo_types.values()) == [ImageType.CLINICAL]
 
 
 def test_own_file_after_an_example_is_judged_with_what_it_tells_alone(open_page: OpenPage) -> None:
