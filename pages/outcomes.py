@@ -90,8 +90,14 @@ def _show_report(report: OutcomeReport, user: User) -> None:
             _show_measured(QUESTIONS[name], measured)
 
 
+_WHAT_TO_DO = {
+    "sensitivity": "Do not rely on its calmer answers until somebody has found out why: withhold them below.",
+    "specificity": "It sends more people to a doctor for nothing than it did there. Find out why.",
+}
+
+
 def _show_decay(report: OutcomeReport) -> bool:
-    """Say whether the model's threshold does here what it did in its test; return whether it does certainly worse."""
+    """Say whether the model's threshold does here what it did in its test; return whether it misses certainly more."""
     st.subheader("Beside its test")
     found = find_decay(report.model["threshold"], models.DEFAULT_MODEL)
     for side, (stands, tested) in found.items():
@@ -99,7 +105,7 @@ def _show_decay(report: OutcomeReport) -> bool:
         if stands == "worse":
             st.error(
                 f"**Worse than in the test**: {words}. Even with the luck of so few cases it is lower by more than 5 points. "
-                "Do not rely on its calmer answers until somebody has found out why: withhold them below.",
+                + _WHAT_TO_DO[side],
                 icon=":material/trending_down:",
             )
         elif stands == "lower":
@@ -112,7 +118,7 @@ def _show_decay(report: OutcomeReport) -> bool:
         "Mostly suspicious lesions get an outcome, which lowers the specificity here. Whether the photos themselves are of "
         "another kind than those of the test is counted by `python -m dermascan_core drift PHOTOS`."
     )
-    return "worse" in [stands for stands, _ in found.values()]
+    return found.get("sensitivity", ("", 0.0))[0] == "worse"
 
 
 def _show_measured(question: str, measured: AgainstOutcomes) -> None:

@@ -83,7 +83,7 @@ def split_photos(
     Groups that hold a test photo of a split that ships with the project go to ``test``, and groups that hold a training
     photo of it do not: so a model trained on another archive never saw the photos it is measured on. Where the folds are
     those of that split, they also go to their fold of it: an archive brought in again is parted as the released model
-    knew it.
+    knew it. Nothing of this holds where no part is ``test``.
 
     Raises:
         DatasetError: If there are fewer groups than parts.

@@ -34,13 +34,11 @@ def withhold_on_decay(
     Raises:
         StorageError: The switch or the audit trail cannot be written.
     """
-    switch = read_switch(records.places)
-    is_quiet = switch.at is not None and timedelta(0) <= now - switch.at < QUIET_FOR
-    if switch.bars_calm or is_quiet:
+    if not _may_turn(records, now):
         return None
     measured = (report or report_outcomes(records, verified_by=CONFIRMED_BY)).model["threshold"]
     stands, tested = drift.find_decay(measured, model).get("sensitivity", ("", 0.0))
-    if stands != "worse":
+    if stands != "worse" or not _may_turn(records, now):  # measuring takes a while, and a person may have turned it
         return None
     share = measured.sensitivity
     why = (
@@ -48,3 +46,9 @@ def withhold_on_decay(
         f"in its test it found {100 * tested:.0f} %"
     )
     return turn_switch(Withheld.CALM, by=ALARM, why=why, now=now, places=records.places, database=records.database)
+
+
+def _may_turn(records: Records, now: datetime) -> bool:
+    switch = read_switch(records.places)
+    is_quiet = switch.at is not None and timedelta(0) <= now - switch.at < QUIET_FOR
+    return not (switch.bars_calm or is_quiet)

@@ -235,9 +235,15 @@ def _leading(screening: Screening) -> PhotoScreening:
     is_mixed = screening.is_mixed
     return max(
         answered,
-        key=lambda photo: (photo.next_step.urgency if is_mixed else 0, _p_malignant(photo)),
+        key=lambda photo: (*_urgency(photo, is_mixed=is_mixed), _p_malignant(photo)),
         default=screening.photos[0],
     )
+
+
+def _urgency(photo: PhotoScreening, *, is_mixed: bool) -> tuple[int, bool]:
+    if not is_mixed or photo.prediction is None:
+        return 0, False
+    return photo.next_step.urgency, photo.prediction.is_above_threshold
 
 
 def _p_malignant(photo: PhotoScreening) -> float:

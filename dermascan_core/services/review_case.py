@@ -93,6 +93,8 @@ def answer_again(
         predictor=predictor,
         crops=crops,
         explain=True,
+        # Looked at as often as before: an answer of fewer looks could be calmer for that alone.
+        repeat=any(photo.repeatability is not None for photo in case.answer.photos),
     )
 
 

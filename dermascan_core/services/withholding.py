@@ -129,7 +129,7 @@ def read_switch(places: Places | None = None) -> Withholding:
     except FileNotFoundError:
         return GIVEN
     except OSError as error:
-        return _careful(f"'{path.as_posix()}' cannot be opened ({error.strerror}). Let this user read it")
+        return _careful(f"'{path.name}' cannot be opened ({error.strerror}). Let this user read it")
     try:
         read = json.loads(data)
         at = datetime.fromisoformat(read["at"])
@@ -137,7 +137,7 @@ def read_switch(places: Places | None = None) -> Withholding:
             raise ValueError("no zone")
         return Withholding(Withheld(read["withheld"]), check_words(read["by"], "a name"), at, check_words(read["why"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, RecordError):
-        return _careful(f"'{path.as_posix()}' is damaged. Set it anew: python -m dermascan_core answers --help")
+        return _careful(f"'{path.name}' is damaged. Set it anew: python -m dermascan_core answers --help")
 
 
 def _from_environment(environ: Mapping[str, str]) -> Withholding:
@@ -276,7 +276,8 @@ def check_switch(places: Places, environ: Mapping[str, str] = os.environ) -> lis
     name, found = "answers", read_withholding(places, environ)
     problem = read_switch(places).problem or found.problem
     if problem:
-        return [Check(name, False, f"calm ones are withheld, to be careful: {problem}", "Do what is said there.")]
+        said = f"calm ones are withheld, to be careful: {problem} (the switch: '{places.switch}')"
+        return [Check(name, False, said, "Do what is said there.")]
     if (missed := _only_in_trail(places)) is not None:
         said = f"the audit trail says that {missed.actor} withheld them on {missed.at:%Y-%m-%d}, and '{places.switch}' does not"
         return [Check(name, False, said, "Say which holds: python -m dermascan_core answers --help")]

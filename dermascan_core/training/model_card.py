@@ -10,7 +10,7 @@ from typing import Any
 from ..evaluation.summary import count_calm
 from ..model.manifest import Manifest
 from ..taxonomy import CLASS_BY_CODE, HAM_CODES, HAM_NAMES
-from .releases import RELEASES, ReleaseRecipe
+from .releases import NEW_TO_IT, RELEASES, ReleaseRecipe
 
 _OWN_EVALUATIONS = ("test", "cross-validation")  # of the data it was made of
 _SUMMARY_ROWS = {
@@ -77,7 +77,7 @@ def _data(manifest: Manifest) -> str:
     return f"""## Training data
 
 {data["name"]}, {data["source"]}, {data["licence"]}; split by lesion (split sha256 `{data["split_sha256"]}`):
-{data["n_train"]} photos trained, {data["n_validation"]} (fold {data["validation_fold"]}) set {_set_on_the_fold(manifest)}.
+{data["n_train"]} photos trained, {_setters(manifest)} set {_set_on_the_fold(manifest)}.
 {_unseen(manifest)} Photos by class:
 
 {_table(["class", "photos"], rows)}"""
@@ -86,6 +86,17 @@ def _data(manifest: Manifest) -> str:
 def _set_on_the_fold(manifest: Manifest) -> str:
     chosen = "" if "members" in manifest.training else "the epoch, "
     return f"{chosen}the temperature, the threshold and the sets"
+
+
+def _setters(manifest: Manifest) -> str:
+    if _is_pooled(manifest):
+        return f"the answers of{manifest.threshold_rule.rpartition(' on')[2]}"
+    return f"{manifest.data['n_validation']} (fold {manifest.data['validation_fold']})"
+
+
+def _is_pooled(manifest: Manifest) -> bool:
+    """Whether the answers of all folds fitted what decides; else the photos of the one fold that validated."""
+    return manifest.threshold_rule.endswith(NEW_TO_IT)
 
 
 def _unseen(manifest: Manifest) -> str:
@@ -267,7 +278,7 @@ def _how_made(manifest: Manifest) -> str:
     measured = "".join(f" --external {found}" for found in manifest.metrics if not found.startswith(_OWN_EVALUATIONS))
     known = RELEASES.get(name, ReleaseRecipe(("student",)))
     ending = f"--card docs/{known.card}{measured}"
-    if "cross-validation" in manifest.metrics:
+    if _is_pooled(manifest):
         return f"python -m dermascan_core rebuild {name}{data} --runs runs {ending}"
     fold, version = manifest.data["validation_fold"], f" --version {manifest.version}" * (manifest.version != "1")
     if recipe.get("teacher"):

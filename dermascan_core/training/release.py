@@ -28,6 +28,7 @@ from .data import Dataset, load_dataset, load_squares, targets
 from .finished_run import FinishedRun, check_same_data, load_network, read_config, read_run, view_logits
 from .fold_answers import FoldAnswers
 from .operating import OperatingPoint, fit_decisions, shares_by_type
+from .releases import NEW_TO_IT
 from .run_setup import split_fold
 
 Array = npt.NDArray[np.floating]
@@ -105,7 +106,7 @@ def make_release(
         seen = [by_id[image_id] for answers in pooled for image_id in answers.image_ids]
         told = np.concatenate([answers.told for answers in pooled])
         manifest, point = fit_decisions(
-            draft, told, seen, shares_by_type(first.record), where=f"{len(pooled)} folds, each by networks new to it"
+            draft, told, seen, shares_by_type(first.record), where=f"{len(pooled)} folds, {NEW_TO_IT}"
         )
     y_true = targets(photos, first.codes).argmax(axis=1)
     manifest = replace(

@@ -40,6 +40,7 @@ class ReleaseRecipe:
         return tuple(order)
 
 
+NEW_TO_IT = "each by networks new to it"  # how a threshold's rule ends where the answers of all folds fitted it
 _STUDENT = {"student": ("inception_v3", "mobilenet_v2")}
 RELEASES: dict[str, ReleaseRecipe] = {
     "dermascan-large": ReleaseRecipe(("inception_v3", "mobilenet_v2"), card="model-card-large.md"),

@@ -26,7 +26,7 @@ DIFFERENT_KINDS = (
     "spot and cannot be compared."
 )
 SHARES_VARY = (
-    "Each dot is one answer: of its photos, the one with the largest share. The shares of different photos of one spot vary "
+    "Each dot is one answer: of its photos, the one that decided. The shares of different photos of one spot vary "
     "without any change of the spot: a higher or lower dot is no measure of change."
 )
 

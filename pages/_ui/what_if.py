@@ -12,6 +12,7 @@ from dermascan_core.errors import DermaScanError
 from dermascan_core.services import models
 from dermascan_core.services.intake import CropShares, Intake, crop_from_shares, preview_with_crop, shares_of_crop
 from dermascan_core.services.review_case import CaseAtHand, answer_again, has_pixels
+from dermascan_core.services.withholding import refuse_when_stopped
 from dermascan_core.triage.wording import QUESTIONS
 
 from .model import get_predictor
@@ -100,6 +101,7 @@ def _answer(
     crops: tuple[CropBox | None, ...],
 ) -> None:
     try:
+        refuse_when_stopped()  # a refusal must not take the place of the answer that stands
         predictor = get_predictor(models.DEFAULT_MODEL)
         with st.status("Asking the model") as status, wait_for_turn(lambda words: status.update(label=words)):
             new = answer_again(case, predictor, image_type=image_type, metadata=metadata, answers=answers, crops=crops)

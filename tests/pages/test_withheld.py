@@ -7,12 +7,15 @@ import pytest
 
 from dermascan_core.domain import NextStep
 from dermascan_core.services.access import LOCAL_USER, Role, User
+from dermascan_core.services.history import lesion_history
+from dermascan_core.services.review_case import open_case
 from dermascan_core.services.withholding import VARIABLE, Withheld, read_switch, set_withholding
 from dermascan_core.triage.wording import Voice, step_title
 from tests.pages.acting import OpenPage, jpeg, ranked, screened
 from tests.pages.reading import seen
 from tests.pages.reviewing import ADA, clinic, keep_case, open_as, press
 from tests.pages.test_outcomes_page import biopsy
+from tests.pages.test_review_page import read_to_the_answer
 from tests.pages.test_triage_page import add_photos, rank, worklist
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +97,7 @@ def test_decay_alarm_withholds_calm_answers_as_soon_as_it_is_seen(records, monke
     assert not [one for one in page.button if one.key == "turn_switch"]
 
 
-def test_alarm_about_specificity_offers_the_switch_and_turns_nothing(records, monkeypatch) -> None:
+def test_alarm_about_specificity_suggests_and_turns_nothing(records, monkeypatch) -> None:
     biopsy(records, keep_case(records))
     monkeypatch.setattr(
         "dermascan_core.services.drift.find_decay", lambda measured, name: {"specificity": ("worse", 0.8)}
@@ -103,7 +106,9 @@ def test_alarm_about_specificity_offers_the_switch_and_turns_nothing(records, mo
     page = open_as(ANNA, monkeypatch, "outcomes")
 
     assert read_switch(records.places).withheld is Withheld.NONE
-    assert page.radio[0].value == Withheld.CALM  # chosen for them, and not turned
+    assert page.radio[0].value == Withheld.NONE
+    assert "It sends more people to a doctor for nothing" in seen(page)
+    assert "withhold them below" not in seen(page)
 
 
 def test_administrator_stops_all_answers_and_gives_them_again(records, monkeypatch) -> None:
@@ -132,3 +137,15 @@ def test_page_says_what_only_the_server_s_environment_can_end(records, monkeypat
 
     assert f"The environment of this server ({VARIABLE}) withholds more than this switch" in seen(page)
     assert page.warning[1].value.startswith("Calm answers are withheld here, by whoever runs this program: ")
+
+
+def test_stopped_answers_leave_the_answer_that_stands_in_review(records, monkeypatch):
+    screening = keep_case(records)
+    page = read_to_the_answer(open_as(ADA, monkeypatch, "review", screening=screening))
+    turn(Withheld.ALL)
+
+    press(page, f"again_{screening}")
+
+    assert STOPPED in [error.value.partition(" What your own")[0] for error in page.error]
+    assert page.query_params["screening"] == screening
+    assert len(lesion_history(records, open_case(records, screening).lesion.id).cases) == 1

@@ -87,3 +87,17 @@ def test_stopped_answers_stay_stopped(records, biopsies):
 
     assert withhold_on_decay(records, now=NOW) is None
     assert read_switch(records.places).withheld is Withheld.ALL
+
+
+def test_switch_that_a_person_turned_while_it_was_measured_stays(records, biopsies, monkeypatch):
+    biopsies(24)
+    measure = decay_alarm.report_outcomes
+
+    def report(*arguments, **options):
+        set_withholding(LOCAL_USER, Withheld.ALL, why="the camera is broken", now=NOW)
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(decay_alarm, "report_outcomes", report)
+
+    assert withhold_on_decay(records, now=NOW) is None
+    assert read_switch(records.places).withheld is Withheld.ALL

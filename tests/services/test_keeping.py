@@ -188,3 +188,17 @@ def test_photos_of_two_kinds_are_each_kept_as_their_own(records: Records) -> Non
         "phone.jpg": "clinical",
     }
     assert [photo["image_type"] for photo in json.loads(kept.record)["photos"]] == ["dermoscopic", "clinical"]
+
+
+def test_row_of_two_kinds_as_urgent_speaks_of_the_one_above_its_own_threshold(records: Records) -> None:
+    _, lesion = somebody(records)
+    (scope, [scope_photo]), (phone, [phone_photo]) = answered(), answered(90, "phone.jpg")
+    above = replace(scope.photos[0].prediction, p_malignant=0.05, is_above_threshold=True)
+    below = replace(phone.photos[0].prediction, p_malignant=0.09, is_above_threshold=False)
+    first = replace(scope.photos[0], prediction=above, next_step=NextStep.SEE_DOCTOR, threshold=0.047)
+    second = replace(first, prediction=below, image_type=ImageType.CLINICAL, threshold=0.097, name="phone.jpg")
+    both = replace(scope, photos=(first, second), image_type=ImageType.CLINICAL, next_step=NextStep.SEE_DOCTOR)
+
+    kept = keep_screening(records, both, [scope_photo, phone_photo], lesion_id=lesion.id, actor="ada", now=NOW)
+
+    assert (kept.image_type, kept.threshold, kept.p_malignant) == ("dermoscopic", 0.047, 0.05)
