@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..errors import DatasetError
 from ..evaluation.files import write_file
+from ..imaging.decode import CODEC_ERRORS, FORMATS, MAX_PIXELS
 from ..tables import photo_key
 
 _ENDINGS = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".gif")
@@ -55,7 +56,7 @@ def write_mask(source: Path, target: Path, *, photo: Path) -> None:
         photo: Its photo, as it lies in the data set.
 
     Raises:
-        DatasetError: If the mask cannot be read, or has another shape than its photo.
+        DatasetError: If the mask cannot be read, has more than 50 megapixels, or another shape than its photo.
         OutputError: If it cannot be written.
     """
     if target.is_file():
@@ -63,7 +64,8 @@ def write_mask(source: Path, target: Path, *, photo: Path) -> None:
     inside = _read_mask(source)
     height, width = inside.shape
     if size := _upright_size(photo):
-        if abs(height * size[0] - width * size[1]) > max(size):
+        # Either of the two may have been made smaller, and its sides rounded.
+        if abs(height * size[0] - width * size[1]) > max(*size, width, height):
             raise DatasetError(
                 f"Expected the mask '{source.name}' in its photo's shape, {size[0]}x{size[1]} px. "
                 f"Received {width}x{height} px. Replace it, or take it out."
@@ -78,19 +80,25 @@ def write_mask(source: Path, target: Path, *, photo: Path) -> None:
 
 def _read_mask(path: Path) -> npt.NDArray[np.uint8]:
     try:
-        with Image.open(path) as image:
-            values = np.asarray(image.convert("L"))
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            values = np.asarray(image.convert("L")) if width * height <= MAX_PIXELS else None
+    except CODEC_ERRORS as error:
         raise DatasetError(f"The mask '{path.name}' cannot be read. Replace it, or take it out.") from error
+    if values is None:
+        raise DatasetError(
+            f"The mask '{path.name}' may have at most {MAX_PIXELS // 10**6} megapixels. Received {width}x{height} px. "
+            "Save it smaller, or take it out."
+        )
     return np.where(values > values.max() / 2, 255, 0).astype(np.uint8)
 
 
 def _upright_size(photo: Path) -> tuple[int, int] | None:
     """Return (width, height) in px as the photo is looked at; None of a photo whose head Pillow cannot read."""
     try:
-        with Image.open(photo) as image:
+        with Image.open(photo, formats=FORMATS) as image:
             width, height = image.size
             is_turned = image.getexif().get(0x0112) in _TURNS_BY_A_QUARTER
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError):
+    except CODEC_ERRORS:
         return None
     return (height, width) if is_turned else (width, height)

@@ -34,7 +34,7 @@ _FORMAT_WORDS = "JPEG, PNG, WebP, HEIC, TIFF or BMP"
 
 # Broken files raise whatever the codec trips over, at opening, at counting frames and at loading alike. Each of these was
 # seen under fuzzing or stands in a codec's source; a person gets one sentence for all of them.
-_CODEC_ERRORS = (
+CODEC_ERRORS = (
     OSError,  # with UnidentifiedImageError
     SyntaxError,
     ValueError,
@@ -93,7 +93,7 @@ def decode_photo(data: bytes, *, full_size: bool = False) -> npt.NDArray[np.uint
                     _reduce(image)
                 image.load()
                 return np.asarray(_to_srgb(image), dtype=np.uint8)
-        except _CODEC_ERRORS as error:
+        except CODEC_ERRORS as error:
             raise UnreadablePhotoError(
                 "The photo is damaged or incomplete, so it cannot be judged. Send it again, or take a new one."
             ) from error
@@ -129,7 +129,7 @@ def read_photo(path: Path) -> npt.NDArray[np.uint8]:
 def _open(data: bytes) -> ImageFile.ImageFile:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
-    except _CODEC_ERRORS as error:
+    except CODEC_ERRORS as error:
         raise UnreadablePhotoError(
             f"Expected a photo ({_FORMAT_WORDS}). The file is something else, or damaged. Choose another file."
         ) from error
@@ -177,7 +177,7 @@ def _apply_orientation(image: Image.Image) -> Image.Image:
     try:
         # Upright already: a copy of twelve megapixels is saved.
         return image if image.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
-    except (*_CODEC_ERRORS, AttributeError):
+    except (*CODEC_ERRORS, AttributeError):
         return image  # a corrupt EXIF block says nothing about the pixels
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _DEFLATED = (b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.4.95", b"1.2.840.10008.1.2.4.205")
 _REDUCTIONS = (8, 4, 2)
 _MAX_KEY_CHARS = 64
+_BITS_ALLOCATED = (8, 16)
+_BLOCK_VALUES = 2**20
 # What pydicom and the codecs behind it were seen to raise on damaged files.
 _BROKEN = (
     *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, RuntimeError, MemoryError),
@@ -72,8 +74,8 @@ def read_dicom(data: bytes) -> DicomPhoto:
         data: The file's bytes.
 
     Raises:
-        UnreadablePhotoError: If it is damaged, holds no picture, or one in a compression that is not known here.
-        PhotoTooLargeError: If there are more than 30 MiB or 50 megapixels.
+        UnreadablePhotoError: If it is damaged, holds no picture, or one in a compression or of a depth that is not known here.
+        PhotoTooLargeError: If there are more than 30 MiB, in the file or in the picture as a PNG, or 50 megapixels.
         PhotoTooSmallError: If the short side is under 128 px.
         AnimatedPhotoError: If it holds several frames.
     """
@@ -121,6 +123,10 @@ def _check_picture(dataset: Dataset) -> None:
     n_frames = int(dataset.get("NumberOfFrames") or 1)
     if "PixelData" not in dataset or not width or not height:
         raise UnreadablePhotoError("Expected a DICOM file with a picture. This one holds none. Choose another file.")
+    if (n_bits := int(dataset.get("BitsAllocated") or 0)) not in _BITS_ALLOCATED:
+        raise UnreadablePhotoError(
+            f"Expected a DICOM picture of 8 or 16 bits per value. Received {n_bits} bits. Export it again with 8 bits."
+        )
     if n_frames > 1:
         raise AnimatedPhotoError(
             f"Expected one still photo. Received a DICOM file with {n_frames} frames. Export the one you mean by itself."
@@ -187,11 +193,17 @@ def _pixels(dataset: Dataset) -> npt.NDArray[np.uint8]:
 def _to_8_bit(pixels: npt.NDArray[Any], bits_stored: int) -> npt.NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels
-    if np.issubdtype(pixels.dtype, np.signedinteger):
-        pixels = pixels.astype(np.int64) + 2 ** (bits_stored - 1)
     # A palette holds 16-bit colours whatever the bits of its index.
     top = 65535.0 if pixels.dtype == np.uint16 and pixels.max(initial=0) >= 2**bits_stored else 2.0**bits_stored - 1
-    return np.asarray(np.clip(np.round(pixels / top * 255), 0, 255), np.uint8)
+    is_signed = np.issubdtype(pixels.dtype, np.signedinteger)
+    scaled = np.empty(pixels.shape, np.uint8)
+    n_rows = max(1, _BLOCK_VALUES // pixels[0].size)  # eight bytes a value while it is scaled: not of all at once
+    for start in range(0, len(pixels), n_rows):
+        block = pixels[start : start + n_rows]
+        if is_signed:
+            block = block.astype(np.int64) + 2 ** (bits_stored - 1)
+        scaled[start : start + n_rows] = np.clip(np.round(block / top * 255), 0, 255)
+    return scaled
 
 
 def _reduce(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -213,6 +225,11 @@ def _icc_profile(dataset: Dataset) -> bytes | None:
 def _encode_png(rgb: npt.NDArray[np.uint8], icc_profile: bytes | None) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "PNG", compress_level=1, icc_profile=icc_profile)
+    if (size_bytes := buffer.tell()) > MAX_SIZE_BYTES:
+        raise PhotoTooLargeError(
+            f"The picture may have at most {MAX_SIZE_BYTES // 2**20} MB as a PNG. Received {size_bytes / 2**20:.0f} MB. "
+            "Export it smaller."
+        )
     return buffer.getvalue()
 
 

@@ -140,12 +140,13 @@ def _about_label(label: DicomLabel, image_type: ImageType) -> dict[str, Any]:
         **dict.fromkeys(("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"), ""),
         "SeriesNumber": 1,
         "PatientOrientation": "",
+        "RecognizableVisualFeatures": "YES",  # nobody looked for a face or a tattoo
     }
     if label.lesion:
         tags |= {"TrackingID": label.lesion, "TrackingUID": label.lesion_uid}
     if image_type is ImageType.DERMOSCOPIC:
-        # Nobody looked for a face or a tattoo, and what lay between skin and lens is not known here.
-        tags |= {"RecognizableVisualFeatures": "YES", "LightSourcePolarization": "", "ContactMethod": ""}
+        # What lay between skin and lens is not known here.
+        tags |= {"LightSourcePolarization": "", "ContactMethod": ""}
         tags |= {"EmitterColorTemperature": None, "OpticalMagnificationFactor": None}
         tags |= {"FrameOfReferenceUID": new_uid(), "PositionReferenceIndicator": ""}
     return tags

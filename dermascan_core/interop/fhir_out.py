@@ -39,6 +39,7 @@ from ..triage.wording import (
     step_title,
     tested_on,
 )
+from .dicom_codes import CODE_OF_SITE
 
 # Our own codes: what an Observation, a component or a class is.
 OBSERVATIONS, CLASSES, STEPS = "urn:dermascan:observation", "urn:dermascan:class", "urn:dermascan:next-step"
@@ -50,18 +51,7 @@ _MEDIA_TYPE = "http://terminology.hl7.org/CodeSystem/media-type"
 # Only where one code means the whole class: ours of squamous cell carcinoma holds Bowen's disease too, the archive's akiec
 # and bkl are two diseases each, and no code was checked for the others.
 SNOMED_CLASSES = {"mel": "93655004", "bcc": "254701007", "ak": "201101007", "nv": "400096001"}
-SNOMED_SITES = {
-    "scalp": "43067004",
-    "face": "73897004",
-    "ear": "1902009",
-    "neck": "43081002",
-    "back": "66643007",
-    "abdomen": "75093004",
-    "hand": "33712006",
-    "foot": "60496002",
-    "upper extremity": "371311000",
-    "lower extremity": "371304004",
-}
+SNOMED_SITES = CODE_OF_SITE
 _DERMATOSCOPY = "1237125003"  # as HL7 Switzerland's example of a dermatoscopy report is coded
 _PHOTOGRAPH = "72170-4"
 _ABOUT = {

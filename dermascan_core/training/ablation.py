@@ -195,7 +195,7 @@ def _what_it_lacks(row: AblationRow, data: Sequence[Path], out: Path) -> str:
     """Say what a row needs and has not got; nothing where it can run."""
     changed = {key: value for key, _, value in (setting.partition("=") for setting in row.settings)}
     if "mask_weight" in changed and not has_masks(data):
-        return "It needs the lesions' masks as masks/IMAGE_ID.png beside images/; no photo has one."
+        return "It needs the lesions' masks as masks/IMAGE_ID.png beside images/; no photo that trains has one."
     if "teacher" in changed and not _finished(out, [changed["teacher"]]):
         return f"It needs the finished row {changed['teacher']}, which teaches it."
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")

@@ -148,13 +148,17 @@ def _refuse_leaks(photos: Sequence[LabelledPhoto]) -> None:
 
 
 def has_masks(folders: Sequence[Path]) -> bool:
-    """Return whether any photo of these data sets has a lesion mask."""
-    return any(
-        find_mask(photo) is not None
-        for folder in folders
-        if (folder / "masks").is_dir() and (folder / "images").is_dir()
-        for photo in (folder / "images").iterdir()
-    )
+    """Return whether any photo of the train split of these data sets has a lesion mask.
+
+    Raises:
+        DatasetError: If a folder with masks is not a data set.
+    """
+    return any(_trains_with_mask(folder) for folder in folders if (folder / "masks").is_dir())
+
+
+def _trains_with_mask(folder: Path) -> bool:
+    names = [photo.image_id for photo in _read_rows(folder) if photo.split == "train"]
+    return any(find_mask(file) is not None for file in find_photos(folder / "images", names).values())
 
 
 def class_codes(photos: Sequence[LabelledPhoto]) -> tuple[str, ...]:

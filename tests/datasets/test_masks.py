@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dermascan_core.datasets import masks
 from dermascan_core.datasets.clean import write_cleaned
 from dermascan_core.datasets.form import add_masks, write_dataset
 from dermascan_core.datasets.masks import find_masks, write_mask
@@ -74,6 +75,25 @@ def test_mask_becomes_as_small_as_the_view_of_its_photo(tmp_path):
 
     expected = large.reshape(150, 3, 200, 3).mean(axis=(1, 3)) > 0.5
     np.testing.assert_array_equal(read(tmp_path / "a.png"), np.where(expected, 255, 0))
+
+
+def test_mask_of_a_view_whose_sides_were_rounded_fits(tmp_path):
+    photo = write_photo(tmp_path / "a.jpg", 1, width=200, height=133)  # of 1200x800
+
+    write_mask(write(tmp_path / "large.png", inside(width=1200, height=800)), tmp_path / "a.png", photo=photo)
+
+    assert read(tmp_path / "a.png").shape == (133, 200)
+
+
+def test_mask_of_too_many_pixels_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(masks, "MAX_PIXELS", 10**6)
+    huge = write(tmp_path / "huge.png", inside(width=1250, height=1000))
+
+    with pytest.raises(DatasetError) as error:
+        write_mask(huge, tmp_path / "a.png", photo=write_photo(tmp_path / "a.jpg", 1, width=160, height=128))
+    assert str(error.value) == (
+        "The mask 'huge.png' may have at most 1 megapixels. Received 1250x1000 px. Save it smaller, or take it out."
+    )
 
 
 def test_mask_of_zeros_and_ones_and_one_that_is_empty_keep_their_meaning(tmp_path):

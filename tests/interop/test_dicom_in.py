@@ -20,6 +20,7 @@ from dermascan_core.errors import (
     UnreadablePhotoError,
 )
 from dermascan_core.imaging.decode import decode_photo
+from dermascan_core.interop import dicom_in
 from dermascan_core.interop.dicom_in import is_dicom, read_dicom
 from dermascan_core.services.screeners import PhotoTask, screen_task
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
@@ -80,6 +81,30 @@ def test_grey_picture_of_twelve_bits_is_spread_over_eight() -> None:
 
     rgb = decode_photo(photo.png)
     assert (int(rgb[0, 0, 0]), int(rgb[-1, -1, 0])) == (0, 255)
+
+
+def test_values_of_sixteen_bits_are_rounded_the_same_in_every_block_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = np.random.default_rng(0).integers(-2048, 2048, (200, 150), np.int16)
+    monkeypatch.setattr(dicom_in, "_BLOCK_VALUES", 1000)  # 34 blocks, the last of them short
+
+    photo = read_dicom(dicom_bytes(signed, BitsAllocated=16, BitsStored=12, HighBit=11, PixelRepresentation=1))
+
+    expected = np.round((signed.astype(np.int64) + 2048) / 4095 * 255)
+    np.testing.assert_array_equal(decode_photo(photo.png)[:, :, 0], expected)
+
+
+@pytest.mark.parametrize("n_bits", [1, 32, 64])
+def test_picture_of_another_depth_is_refused_before_it_is_decoded(n_bits: int) -> None:
+    with pytest.raises(UnreadablePhotoError, match=rf"8 or 16 bits per value\. Received {n_bits} bits\. Export it"):
+        read_dicom(dicom_bytes(PHOTO, BitsAllocated=n_bits))
+
+
+def test_picture_that_unpacks_to_more_than_a_file_may_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (800, 800, 3), np.uint8)
+    monkeypatch.setattr(dicom_in, "MAX_SIZE_BYTES", 2**20)
+
+    with pytest.raises(PhotoTooLargeError, match=r"at most 1 MB as a PNG\. Received 2 MB\. Export it smaller"):
+        read_dicom(dicom_bytes(noise, syntax=JPEGBaseline8Bit))
 
 
 def test_large_picture_is_averaged_down_like_a_large_jpeg() -> None:

@@ -118,8 +118,9 @@ def test_neither_the_photo_s_tags_nor_the_answers_beyond_age_sex_and_site_go_in(
     assert [e.keyword for e in dataset if e.VR in ("DA", "TM", "DT") and e.value] == []
 
 
-def test_nothing_is_claimed_about_what_the_picture_shows() -> None:
-    dataset = written(saved(NOISE))
+@pytest.mark.parametrize("image_type", list(ImageType))
+def test_nothing_is_claimed_about_what_the_picture_shows(image_type: ImageType) -> None:
+    dataset = written(saved(NOISE), image_type=image_type)
 
     assert dataset.RecognizableVisualFeatures == "YES"
     assert "PatientIdentityRemoved" not in dataset

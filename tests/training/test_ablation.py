@@ -122,7 +122,7 @@ def test_all_rows_leave_out_what_the_data_cannot_run_and_say_so(tmp_path):
 
     assert outcome.failed == {}
     assert outcome.skipped == {
-        "mask": "It needs the lesions' masks as masks/IMAGE_ID.png beside images/; no photo has one."
+        "mask": "It needs the lesions' masks as masks/IMAGE_ID.png beside images/; no photo that trains has one."
     }
     assert {one.name for one in outcome.experiments} == set(ROWS) - {"mask"}
 
@@ -131,6 +131,7 @@ def test_mask_row_runs_where_a_photo_has_its_mask(tmp_path):
     for name in ("images/a.jpg", "masks/a_segmentation.png"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
+    (tmp_path / "metadata.csv").write_text("image_id,dx,split,fold\na,nv,train,0\n")
 
     outcome = run_ablation(data=[tmp_path], out=tmp_path / "out", run_row=_finish)
 
@@ -141,7 +142,7 @@ def test_mask_row_runs_where_a_photo_has_its_mask(tmp_path):
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("mask", "It needs the lesions' masks as masks/IMAGE_ID.png beside images/; no photo has one."),
+        ("mask", "It needs the lesions' masks as masks/IMAGE_ID.png beside images/; no photo that trains has one."),
         ("distillation", "It needs the finished row base, which teaches it."),
         ("tf-data", "It needs TensorFlow as Keras' backend; KERAS_BACKEND is jax."),
     ],

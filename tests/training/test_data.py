@@ -19,6 +19,7 @@ from dermascan_core.training import data
 from dermascan_core.training.data import (
     class_codes,
     class_counts,
+    has_masks,
     load_dataset,
     load_squares,
     targets,
@@ -53,6 +54,16 @@ def test_lesion_in_two_splits_is_refused_and_named(tmp_path):
         "Expected every lesion (or patient) in one split and one fold only. 1 lie in several: L1. "
         "Results on such a split would be too good; correct 'split' and 'fold'."
     )
+
+
+def test_masks_count_where_a_photo_that_trains_has_one(tmp_path):
+    _write(tmp_path, [_row("a", "L1"), _row("b", "L2", split="test", fold="")])
+    assert not has_masks([tmp_path])
+    (tmp_path / "masks").mkdir()
+
+    for name, expected in (("b", False), ("a", True)):
+        (tmp_path / "masks" / f"{name}.png").touch()
+        assert has_masks([tmp_path]) == expected
 
 
 def test_lesion_in_two_folds_is_refused_too(tmp_path):
