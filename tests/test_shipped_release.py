@@ -15,8 +15,10 @@ from dermascan_core.evaluation.evaluate import predict_photos
 from dermascan_core.evaluation.experiments import markdown_page, read_experiments
 from dermascan_core.imaging.examples import EXAMPLES, make_example
 from dermascan_core.services.models import DEFAULT_MODEL, WEIGHTS_DIR, list_models, load_model_manifest, load_predictor
-from dermascan_core.tables import find_photos, read_labels
+from dermascan_core.services.performance import load_recipe_folds
+from dermascan_core.tables import find_photos, read_labels, read_split, shipped_splits
 from dermascan_core.taxonomy import HAM_CODES
+from dermascan_core.training.fold_answers import read_folds
 from dermascan_core.training.model_card import render_model_card
 from dermascan_core.training.releases import RELEASES
 from tests.contract.tree import ROOT
@@ -168,6 +170,24 @@ print(json.dumps({
     "litert": "ai_edge_litert" in sys.modules,
 }))
 """
+
+
+def test_shipped_folds_answer_for_their_own_fold_of_the_shipped_split():
+    fold_of = {row.image_id: row.fold for path in shipped_splits() for row in read_split(path) if row.split == "train"}
+    for name, metrics in load_recipe_folds().items():
+        folds = read_folds(WEIGHTS_DIR / "cross_validation" / name)
+        answered = {image_id: str(answers.fold) for answers in folds for image_id in answers.image_ids}
+
+        assert answered == fold_of
+        assert all(answers.recipes == metrics["recipes"] for answers in folds)
+        assert not any("/" in one["pretrained"] for one in metrics["recipes"])
+        # Of all photos the dermoscopic ones, fold by fold.
+        with (WEIGHTS_DIR / "cross_validation" / name / "cross-validation" / "predictions.csv").open(
+            newline=""
+        ) as file:
+            measured = {row["image_id"]: row["fold"] for row in csv.DictReader(file)}
+        assert len(measured) == metrics["data"]["n_predicted"]
+        assert measured.items() <= answered.items()
 
 
 def test_default_model_computes_an_answer_with_litert_and_no_keras_in_the_process():
