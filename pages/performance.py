@@ -198,7 +198,8 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
         measured_experiments.show_experiments()
     elif view == "others":
         measured_others.show_others()
-    if manifest is not None and view in ("folds", "stress", "similar", "moles", "training"):
+    is_of_the_model = view in ("stress", "similar", "moles", "training") or (view == "folds" and engine)
+    if manifest is not None and is_of_the_model:
         answered = f", engine {engine}" if engine else ""
         st.caption(
             f"Model {as_plain_text(name)} {as_plain_text(manifest.version)}{answered}, weights {manifest.sha256[:12]}."

@@ -149,7 +149,9 @@ def fold_chart(
             hovertemplate="%{y}: %{x:.3f}<extra>" + name + "</extra>",
         )
     _lay_out_rows(figure, len(labels), "value in each fold", None)
-    figure.update_layout(showlegend=True)
+    n_lines = sum(label.count("<br>") + 1 for label in labels)
+    # The legend has a line a fold on a phone, and no name of a measure may run into the next.
+    figure.update_layout(showlegend=True, height=120 + 20 * (len(names) + 1) + 20 * n_lines + 12 * len(labels))
     return figure
 
 

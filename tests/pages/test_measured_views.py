@@ -73,6 +73,7 @@ def test_folds_of_a_plainer_recipe_stand_in_where_none_of_the_model_ship(
     assert "was tuned on fold 1. The plainer network's" in shown
     assert f"there is {value:.3f}; over all folds {mean:.3f} on average" in shown
     assert list(page.dataframe[1].value["fold"]) == ["fold 0", "fold 1", "fold 2"]
+    assert not any(caption.value.startswith("Model ") for caption in page.caption)  # they are not of its weights
 
 
 def test_damaged_folds_of_a_recipe_are_told(open_page: OpenPage, own: Path, tmp_path: Path) -> None:
