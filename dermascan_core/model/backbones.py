@@ -1,4 +1,4 @@
-"""Image branches by name: any ``keras.applications`` network without its top, with its own input scaling."""
+"""Image branches by name: any ``keras.applications`` network without its top, or one with attention, with its input scaling."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WeightsError
+from .transformer import add_blocks, compact_transformer
 
 if TYPE_CHECKING:
     import keras
@@ -16,24 +17,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A network of ``keras.applications``.
+    """A network of ``keras.applications``, or of ``transformer``.
 
     Attributes:
-        class_name: Its function in ``keras.applications``.
+        class_name: Its function in ``keras.applications``; "" for ``transformer.compact_transformer``.
         scaling: ``tf`` ([-1, 1]), ``torch`` (ImageNet mean and deviation), ``caffe`` (BGR, mean removed), or
             ``none`` where the network scales [0, 255] itself.
         cut_layer: Last layer to keep; None keeps all.
         weights_cut: Last layer that a local weights file covers, where it reaches further than ``cut_layer``.
+        n_attention_blocks: Transformer blocks on top, which start from random weights.
     """
 
     class_name: str
     scaling: str
     cut_layer: str | None = None
     weights_cut: str | None = None
+    n_attention_blocks: int = 0
 
 
 BACKBONES: dict[str, Backbone] = {
     "mobilenet_v2": Backbone("MobileNetV2", "tf"),
+    "mobilenet_v2_attention": Backbone("MobileNetV2", "tf", n_attention_blocks=1),
+    "compact_transformer": Backbone("", "tf"),
     "nasnet_mobile": Backbone("NASNetMobile", "tf"),
     "inception_v3": Backbone("InceptionV3", "tf"),
     "inception_v3_mixed8": Backbone("InceptionV3", "tf", "mixed8"),
@@ -97,7 +102,8 @@ def build_backbone(name: str, *, input_px: int, weights: str | Path | None) -> k
         options["include_preprocessing"] = True
     try:
         initial = "imagenet" if weights == "imagenet" else None
-        network = getattr(keras.applications, backbone.class_name)(weights=initial, **options)
+        make = getattr(keras.applications, backbone.class_name) if backbone.class_name else compact_transformer
+        network = make(weights=initial, **options)
         is_local = weights is not None and weights != "imagenet"
         for cut in dict.fromkeys((backbone.weights_cut, backbone.cut_layer) if is_local else (backbone.cut_layer,)):
             if cut is not None:
@@ -118,6 +124,8 @@ def build_backbone(name: str, *, input_px: int, weights: str | Path | None) -> k
             "Give a local file (--set pretrained=FILE, or --pretrained where the command has it), 'imagenet' with an internet "
             "connection, or 'none'."
         ) from error
+    if backbone.n_attention_blocks:
+        network = keras.Model(network.input, add_blocks(network.output, backbone.n_attention_blocks))
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = BATCH_NORM_MOMENTUM

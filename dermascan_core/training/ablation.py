@@ -101,6 +101,8 @@ ROWS: dict[str, AblationRow] = {
         ("bfloat16", "precision=mixed_bfloat16", "mixed precision"),
         ("px-128", "input_px=128", "a larger input"),
         ("px-160", "input_px=160", "a still larger input"),
+        ("attention", "backbone=mobilenet_v2_attention", "a transformer block on the feature map"),
+        ("transformer", "backbone=compact_transformer pretrained=none", "a small transformer, from random weights"),
         ("seed-21", "seed=21", "how much chance alone changes"),
         # Up to as many steps as the others: half the lesions are seen twice as often.
         ("lesions-50", "lesion_share=0.5 epochs=15", "the learning curve: half the lesions"),

@@ -102,12 +102,13 @@ def read_run(folder: Path) -> FinishedRun:
     return FinishedRun(folder, record, int(state["best_epoch"]), epochs)
 
 
-def load_network(run: FinishedRun) -> tuple[keras.Model, str]:
+def load_network(run: FinishedRun, *, rounded: bool = True) -> tuple[keras.Model, str]:
     """Return the network that a run offers, in float32, and which weights these are.
 
     The mean of the last epochs where the run kept one: a fixed rule, so that no fold's figures are flattered by a
     choice among candidates; with its batch normalisation's statistics taken anew (``average.keras``) where these were
-    trained. Without a mean, the epoch that validated best. Kernels are rounded to float16, as stored.
+    trained. Without a mean, the epoch that validated best. Kernels are rounded to float16, as stored, unless ``rounded``
+    is False.
 
     Reference: Izmailov et al. (2018), https://arxiv.org/abs/1803.05407
     """
@@ -120,7 +121,8 @@ def load_network(run: FinishedRun) -> tuple[keras.Model, str]:
             keras.saving.load_model(mean, compile=False).get_weights() if mean.is_file() else average.mean()
         )
         kept = f"mean of epochs {average.epochs[0]} to {average.epochs[-1]}"
-    round_kernels(model)
+    if rounded:
+        round_kernels(model)
     return model, kept
 
 

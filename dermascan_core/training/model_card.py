@@ -128,7 +128,7 @@ Recipe: {settings}. Started from {_start_of(recipe)}; every layer was trained{_a
 
 {_table(["weights", "macro AUC", "malignant AUC", "balanced accuracy"], candidates)}
 
-By epoch (the validation figures here are of single views, before calibration, over the network's own classes):
+{_rounding_words(manifest)}By epoch (the validation figures here are of single views, before calibration, over the network's own classes):
 
 {_table(["epoch", *names], rows)}"""
 
@@ -150,6 +150,19 @@ def _how_kept(manifest: Manifest) -> str:
     if "members" not in manifest.training:  # a release of the days when three candidates were tried
         return "Of what the run offered, validated as served (views averaged), the highest mean of the three measures was kept:"
     return "The weights follow from the recipe, not from a choice on the fold that validates. Validated as served (views averaged):"
+
+
+def _rounding_words(manifest: Manifest) -> str:
+    """What storing kernels in float16 did to answers; nothing of a release from before that was measured."""
+    found = manifest.training.get("rounding")
+    if found is None:
+        return ""
+    return (
+        f"Kernels are stored as float16. Of {found['n_photos']} photos of the fold, answered with them and as they were trained, "
+        f"{found['answer_changed']} are answered otherwise: another class first {found['class_changed']}, another side of a line "
+        f"{found['line_crossed']}, another prediction set {found['set_changed']}. No probability moves by more than "
+        f"{found['largest_change']:.4f}.\n\n"
+    )
 
 
 def _operating_point(manifest: Manifest) -> str:

@@ -29,6 +29,7 @@ from .finished_run import FinishedRun, check_same_data, load_network, read_confi
 from .fold_answers import FoldAnswers
 from .operating import OperatingPoint, fit_decisions, shares_by_type
 from .releases import NEW_TO_IT
+from .rounding import rounding_effect
 from .run_setup import split_fold
 
 Array = npt.NDArray[np.floating]
@@ -86,15 +87,10 @@ def make_release(
     _, photos = split_fold(dataset, first.fold)
     config = common_preprocess(runs)
     squares = load_squares(dataset, photos, config, cache_dir=first.folder / "cache")
-    networks = [load_network(run) for run in runs]
-    members = [align_priors(model, run, first) for (model, _), run in zip(networks, runs, strict=True)]
-    logits, _ = view_logits(
-        members,
-        squares,
-        [p.metadata for p in photos],
-        encoder=first.encoder,
-        on_progress=partial(on_progress, "validation"),
+    _, _, exact = _answer(
+        runs, squares, photos, rounded=False, on_progress=partial(on_progress, "validation, unrounded")
     )
+    members, kept, logits = _answer(runs, squares, photos, on_progress=partial(on_progress, "validation"))
     draft = draft_manifest(first.record, [run.preset for run in runs], name=name, version=version)
     draft = replace(draft, preprocess=config)
     if pooled is None:
@@ -113,7 +109,8 @@ def make_release(
         manifest,
         licence=_weights_licence(dataset),
         data=_describe_data(first.record, dataset, photos, point),
-        training=_describe_training(runs, [kept for _, kept in networks], logits, y_true),
+        training=_describe_training(runs, kept, logits, y_true)
+        | {"rounding": rounding_effect(logits, exact, photos, manifest)},
     )
     weights_dir.mkdir(parents=True, exist_ok=True)
     path = weights_dir / f"{name}.keras"
@@ -121,6 +118,22 @@ def make_release(
     manifest = replace(manifest, sha256=file_sha256(path))
     save_manifest(manifest, weights_dir / f"{name}.json")
     return manifest
+
+
+def _answer(
+    runs: Sequence[FinishedRun],
+    squares: npt.NDArray[np.uint8],
+    photos: Sequence[LabelledPhoto],
+    *,
+    rounded: bool = True,
+    on_progress: Callable[[int, int], None],
+) -> tuple[list[keras.Model], list[str], Array]:
+    """Return the runs' networks, which weights each offers, and their logits for the photos' views."""
+    networks = [load_network(run, rounded=rounded) for run in runs]
+    members = [align_priors(model, run, runs[0]) for (model, _), run in zip(networks, runs, strict=True)]
+    metadata = [p.metadata for p in photos]
+    logits, _ = view_logits(members, squares, metadata, encoder=runs[0].encoder, on_progress=on_progress)
+    return members, [kept for _, kept in networks], logits
 
 
 def check_fit_together(runs: Sequence[FinishedRun]) -> None:

@@ -71,6 +71,8 @@ def test_model_card_shows_the_manifests_figures_and_no_others(published):
     assert f"may calm below {manifest.calm_threshold:.4f} alone, which 99.5 % of" in card
     watch = manifest.metrics["test"]["calmest_steps"]["watch"]
     assert f"answered calmly: {watch['n_malignant']} of {manifest.metrics['test']['data']['n_malignant']} malig" in card
+    rounding = manifest.training["rounding"]
+    assert f"Of {rounding['n_photos']} photos of the fold, answered with them and as they were trained, " in card
     before = render_model_card(replace(manifest, calm_threshold=None, metrics={}))
     assert f"may calm below {manifest.threshold:.4f} alone, the same line." in before
 

@@ -39,6 +39,9 @@ def test_manifest_says_how_it_was_fitted(released, finished_run):
     assert manifest.training["best_epoch"] in (1, 2)
     assert len(manifest.training["epochs"]) == 2
     assert manifest.data["validation_at_threshold"]["malignant_sensitivity"] >= 0.95
+    rounding = manifest.training["rounding"]
+    assert rounding["n_photos"] == manifest.data["n_validation"]
+    assert 0 < rounding["largest_change"] < 0.01  # rounded, and hardly another answer
     assert list(manifest.training["candidates"]) == [f"mobilenet, {manifest.training['kept']}"]
 
 
