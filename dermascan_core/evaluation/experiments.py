@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ..errors import DatasetError
@@ -189,17 +190,17 @@ def differing_fields(experiments: Sequence[Experiment]) -> tuple[str, ...]:
 def experiment_rows(experiments: Sequence[Experiment]) -> list[dict[str, str | float | None]]:
     """Return one row an experiment, the best first: by eight views where all have them, else by one.
 
-    ``difference`` is that score less the score of the run without a change, where there is one on the same fold.
+    ``difference`` is that score less the mean score of the runs without a change, where there are any on the same fold.
     """
-    n_views = 8 if experiments and all(one.measure("score", n_views=8) is not None for one in experiments) else 1
-    plain = {(one.base, one.fold): one for one in experiments if not one.changed}
-
-    def score(one: Experiment | None) -> float | None:
-        return None if one is None else one.measure("score", n_views=n_views)
+    n_views = _views_to_compare(experiments)
+    plain: dict[tuple[str, int], list[float]] = {}
+    for one in experiments:
+        if not one.changed and (score := one.measure("score", n_views=n_views)) is not None:
+            plain.setdefault((one.base, one.fold), []).append(score)
 
     rows: list[dict[str, str | float | None]] = []
-    for one in sorted(experiments, key=lambda e: -(score(e) or 0.0)):
-        mine, base = score(one), score(plain.get((one.base, one.fold)))
+    for one in sorted(experiments, key=lambda e: -(e.measure("score", n_views=n_views) or 0.0)):
+        mine, base = one.measure("score", n_views=n_views), plain.get((one.base, one.fold))
         rows.append(
             {
                 "name": one.name,
@@ -209,11 +210,32 @@ def experiment_rows(experiments: Sequence[Experiment]) -> list[dict[str, str | f
                 "best_epoch": one.best_epoch,
                 "is_finished": "yes" if one.is_finished else "no",
                 **{f"{m}_{v}": one.measure(m, n_views=v) for v in (1, 8) for m in MEASURES},
-                "difference": None if mine is None or base is None else mine - base,
+                "difference": None if mine is None or not base else mine - fmean(base),
                 "minutes": round(one.elapsed_s / 60, 1),
             }
         )
     return rows
+
+
+def _views_to_compare(experiments: Sequence[Experiment]) -> int:
+    return 8 if experiments and all(one.measure("score", n_views=8) is not None for one in experiments) else 1
+
+
+def chance_range(experiments: Sequence[Experiment]) -> tuple[int, float, float] | None:
+    """Return what chance alone does: how many runs change nothing but, at most, the seed; their lowest and highest score.
+
+    The same recipe and seed end elsewhere too: threads add up in another order, and training carries that on.
+
+    Returns:
+        None where there are not two such runs of one recipe on one fold; of several such groups, the largest.
+    """
+    n_views = _views_to_compare(experiments)
+    groups: dict[tuple[str, int], list[float]] = {}
+    for one in experiments:
+        if one.base and set(one.changed) <= {"seed"} and (score := one.measure("score", n_views=n_views)) is not None:
+            groups.setdefault((one.base, one.fold), []).append(score)
+    scores = max(groups.values(), key=len, default=[])
+    return (len(scores), min(scores), max(scores)) if len(scores) > 1 else None
 
 
 def learning_curve(experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
@@ -257,7 +279,7 @@ def markdown_page(experiments: Sequence[Experiment]) -> str:
             f"{len(experiments)} runs on {', '.join(sorted({name for one in experiments for name in one.data}))}, "
             f"validated on {where}, as served: at the archive's class mix, in HAM10000's seven codes. "
             "The score is the mean of macro AUC, malignant AUC and balanced accuracy, of the epoch in which that mean "
-            "is highest. One run a row: differences of a few thousandths are within what another seed changes.",
+            f"is highest. {chance_words(experiments)}",
             *_plain_lines([one for one in experiments if not one.changed]),
             "",
             rows_as_markdown(experiment_rows(experiments)),
@@ -266,18 +288,30 @@ def markdown_page(experiments: Sequence[Experiment]) -> str:
     )
 
 
+def chance_words(experiments: Sequence[Experiment]) -> str:
+    """Say how far two rows must lie apart to mean anything."""
+    found = chance_range(experiments)
+    if found is None:
+        return "One run a row: nothing here says how much chance alone changes."
+    n_runs, low, high = found
+    return (
+        f"One run a row. The {n_runs} runs that change nothing, or the seed alone, lie between {low:.3f} and {high:.3f}: smaller "
+        f"differences than {high - low:.3f} say nothing. Each is taken from the mean of those that change nothing."
+    )
+
+
 def _plain_lines(plain: Sequence[Experiment]) -> list[str]:
-    """Say what the recipe without a change is."""
+    """Say what each recipe without a change is, and which runs are of it."""
     names = ("backbone", "input_px", "batch_size", "warmup_epochs", "epochs", "learning_rate", "balance", "augment")
+    runs: dict[str, list[str]] = {}
+    for one in plain:
+        fields = ", ".join(f"{name} {one.recipe[name]}" for name in names if name in one.recipe)
+        what = f"the recipe `{one.base or one.name}` without a change: {fields}; {one.n_train:,} photos to learn from."
+        runs.setdefault(what, []).append(f"`{one.name}`")
     return [
         line
-        for one in plain
-        for line in (
-            "",
-            f"`{one.name}` is the recipe `{one.base or one.name}` without a change: "
-            + ", ".join(f"{name} {one.recipe[name]}" for name in names if name in one.recipe)
-            + f"; {one.n_train:,} photos to learn from.",
-        )
+        for what, of in runs.items()
+        for line in ("", f"{' and '.join(of)} {'is' if len(of) == 1 else 'are'} {what}")
     ]
 
 

@@ -11,6 +11,7 @@ from ..errors import DatasetError
 from ..evaluation.experiments import (
     RECORD_FILE,
     Experiment,
+    chance_words,
     differing_fields,
     epoch_curves,
     experiment_rows,
@@ -22,6 +23,7 @@ from . import models
 __all__ = [
     "Experiment",
     "FoundExperiments",
+    "chance_words",
     "differing_fields",
     "epoch_curves",
     "experiment_rows",

@@ -103,6 +103,7 @@ ROWS: dict[str, AblationRow] = {
         ("px-160", "input_px=160", "a still larger input"),
         ("attention", "backbone=mobilenet_v2_attention", "a transformer block on the feature map"),
         ("transformer", "backbone=compact_transformer pretrained=none", "a small transformer, from random weights"),
+        ("base-again", "", "how far the same recipe and seed end apart: threads add up in another order"),
         ("seed-21", "seed=21", "how much chance alone changes"),
         # Up to as many steps as the others: half the lesions are seen twice as often.
         ("lesions-50", "lesion_share=0.5 epochs=15", "the learning curve: half the lesions"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import streamlit as st
 
 from dermascan_core.services.experiments import (
     Experiment,
+    chance_words,
     differing_fields,
     epoch_curves,
     experiment_rows,
@@ -39,7 +41,7 @@ def show_experiments() -> None:
     st.header("Experiments")
     st.markdown(
         "What was tried to make the model better. The table says what each run changed, its size and length included: a longer "
-        "run had a larger budget. Small differences, a few thousandths, are what another throw of the dice would change too."
+        "run had a larger budget."
     )
     found = list_experiments()
     for problem in found.problems:
@@ -55,6 +57,7 @@ def show_experiments() -> None:
     if not chosen:
         st.info("No run fits this filter. Clear it to see all.", icon=":material/filter_alt_off:")
         return
+    st.caption(chance_words(chosen))
     _show_scores(chosen, own={one.name for one in found.own})
     _show_learning_curve(learning_curve(chosen))
     _show_together(chosen)
@@ -106,7 +109,8 @@ def _show_scores(runs: Sequence[Experiment], *, own: set[str]) -> None:
     key = f"{name}_{n_views}"
     measured = [row for row in _sorted(rows, key, order) if row[key] is not None]
     if measured:
-        plain = [row[key] for row in rows if row["changed"] == "-" and row[key] is not None]
+        plain = [float(row[key] or 0) for row in measured if row["changed"] == "-"]
+        is_one_recipe = len({one.base for one in runs if not one.changed}) == 1
         show_chart(
             interval_chart(
                 {
@@ -115,7 +119,7 @@ def _show_scores(runs: Sequence[Experiment], *, own: set[str]) -> None:
                     ]
                 },
                 x_title=f"{_MEASURES[name]}, {n_views} view{'s' if n_views > 1 else ''}",
-                line_at=float(plain[0]) if len(plain) == 1 and plain[0] is not None else None,
+                line_at=fmean(plain) if plain and is_one_recipe else None,
             ),
             key="run_scores",
             alt=f"{_MEASURES[name]} of each run",

@@ -8,6 +8,7 @@ from PIL import Image
 from dermascan_core.errors import DatasetError
 from dermascan_core.evaluation.experiment_plots import draw_experiment_plots
 from dermascan_core.evaluation.experiments import (
+    chance_range,
     differing_fields,
     epoch_curves,
     experiment_rows,
@@ -74,6 +75,26 @@ def test_rows_are_sorted_and_differ_from_the_run_without_a_change(tmp_path):
     assert rows_as_csv(rows).splitlines()[1].startswith("focal,loss=focal,0,2,2,yes,0.70000,0.90000,")
     assert "| focal | `loss=focal` | 0.900 | not taken |" in rows_as_markdown(rows)
     assert "fold 0 (20 photos)" in markdown_page(found)
+
+
+def test_rows_are_told_from_the_mean_of_all_runs_without_a_change_and_the_page_says_what_chance_does(tmp_path):
+    _write(tmp_path, "base", score=0.62)
+    _write(tmp_path, "base-again", score=0.60)
+    _write(tmp_path, "seed-21", score=0.635, seed=21)
+    _write(tmp_path, "focal", score=0.7, loss="focal")
+    found = read_experiments(tmp_path)
+
+    assert [row["difference"] for row in experiment_rows(found)] == pytest.approx([0.09, 0.025, 0.01, -0.01])
+    assert chance_range(found) == (3, 0.60, 0.635)
+    page = markdown_page(found)
+    assert (
+        "The 3 runs that change nothing, or the seed alone, lie between 0.600 and 0.635: smaller differences than 0.035"
+        in page
+    )
+    assert "`base` and `base-again` are the recipe `small` without a change" in page
+    alone = [one for one in found if one.name in ("base", "focal")]
+    assert chance_range(alone) is None
+    assert "nothing here says how much chance alone changes" in markdown_page(alone)
 
 
 def test_eight_views_decide_where_every_run_has_them(tmp_path):

@@ -32,7 +32,7 @@ def _finish(run, score=0.5):
 def test_row_changes_the_base_recipe_under_the_same_budget(name):
     recipe = override(PRESETS[BASE], list(ROWS[name].settings))
 
-    assert bool(changed_fields(recipe, BASE)) == (name != "base")
+    assert bool(changed_fields(recipe, BASE)) == (name not in ("base", "base-again"))
     # Those whose epochs are longer or shorter take as many steps.
     expected = {"class-floor": 3, "lesions-50": 16, "lesions-25": 32}.get(name, 8)
     assert recipe.warmup_epochs + recipe.epochs == expected
