@@ -15,49 +15,25 @@ if sys.version_info[:2] not in SUPPORTED_PYTHONS:
 
 from pages._ui.access import visibility  # noqa: E402  what an older Python could not import waits until it was told
 
+# No icons: the browser would fetch each page's from Google, for its tab.
 page = st.navigation(
     {
         "Check": [
-            st.Page("pages/screening.py", title="Screening", icon=":material/search:", default=True),
-            st.Page("pages/compare_moles.py", title="Compare your moles", icon=":material/compare:"),
-            st.Page("pages/triage.py", title="Triage", icon=":material/sort:"),
+            st.Page("pages/screening.py", title="Screening", default=True),
+            st.Page("pages/compare_moles.py", title="Compare your moles"),
+            st.Page("pages/triage.py", title="Triage"),
         ],
         "Learn": [
-            st.Page("pages/know_your_skin.py", title="Know your skin", icon=":material/visibility:"),
-            st.Page("pages/performance.py", title="Model performance", icon=":material/monitoring:"),
-            st.Page("pages/about.py", title="About", icon=":material/info:"),
+            st.Page("pages/know_your_skin.py", title="Know your skin"),
+            st.Page("pages/performance.py", title="Model performance"),
+            st.Page("pages/about.py", title="About"),
         ],
         "Clinic": [
-            st.Page(
-                "pages/review.py",
-                title="Review",
-                icon=":material/rate_review:",
-                visibility=visibility("review"),
-            ),
-            st.Page(
-                "pages/case_history.py",
-                title="Case history",
-                icon=":material/history:",
-                visibility=visibility("case_history"),
-            ),
-            st.Page(
-                "pages/outcomes.py",
-                title="Against biopsy",
-                icon=":material/biotech:",
-                visibility=visibility("outcomes"),
-            ),
-            st.Page(
-                "pages/accounts.py",
-                title="Accounts",
-                icon=":material/group:",
-                visibility=visibility("accounts"),
-            ),
-            st.Page(
-                "pages/login.py",
-                title="Login",
-                icon=":material/lock_person:",
-                visibility=visibility("login"),
-            ),
+            st.Page("pages/review.py", title="Review", visibility=visibility("review")),
+            st.Page("pages/case_history.py", title="Case history", visibility=visibility("case_history")),
+            st.Page("pages/outcomes.py", title="Against biopsy", visibility=visibility("outcomes")),
+            st.Page("pages/accounts.py", title="Accounts", visibility=visibility("accounts")),
+            st.Page("pages/login.py", title="Login", visibility=visibility("login")),
         ],
     }
 )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 
 import streamlit as st
 from streamlit import runtime
@@ -52,6 +53,10 @@ _STYLE = """<style>
 </style>"""
 
 
+# A file of ours: the browser would fetch a named Material icon for its tab from Google.
+_ICON = Path(__file__).with_name("icon.svg")
+
+
 class Width(StrEnum):
     """How wide a page's content may grow."""
 
@@ -69,7 +74,7 @@ def page_frame(title: str, *, width: Width = Width.READING) -> Voice:
         The voice chosen, kept in the address (``?voice=clinician``) across pages.
     """
     _go_through_the_map()
-    st.set_page_config(page_title=f"{title} - DermaScan", page_icon=":material/dermatology:", layout=width.value)
+    st.set_page_config(page_title=f"{title} - DermaScan", page_icon=_ICON, layout=width.value)
     st.html(_STYLE)
     st.title(title)
     st.warning(DISCLAIMER, icon=":material/warning:")

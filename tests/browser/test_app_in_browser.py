@@ -176,6 +176,22 @@ def test_page_never_scrolls_sideways(name: str, width: int, phone: Page, address
     assert not can_scroll_sideways(phone)
 
 
+def test_no_page_asks_another_host_for_anything(chromium: Browser, address: str) -> None:
+    """A photo is private, and so is that somebody looks at one: a tab's icon from elsewhere would tell."""
+    context = chromium.new_context()
+    page = context.new_page()
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url))
+    for name in PAGES:
+        open_page(page, address, name)
+    icon = page.evaluate("document.querySelector('link[rel~=icon]').href")
+    context.close()
+
+    elsewhere = {url for url in asked if url.startswith("http") and not url.startswith(address)}
+    assert elsewhere == set()
+    assert icon.startswith("data:image/svg+xml")
+
+
 def test_first_link_asked_of_a_fresh_server_goes_through_the_map(chromium: Browser, tmp_path: Path) -> None:
     page = chromium.new_page(viewport={"width": 1440, "height": 900})
 
