@@ -14,15 +14,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from ..domain import ImageType, NextStep, PhotoScreening, Prediction, Screening, Status
-from ..taxonomy import HAM_CODES, HAM_MALIGNANT
+from ..taxonomy import HAM_MALIGNANT
 from ..triage.rules import UNTESTED_SKIN_TYPES
+from ..triage.shown import order_note, percent_words, possible_codes, ranked_shares
 from ..triage.two_kinds import KIND_NAMES, apart_words
 from ..triage.wording import (
     BARS_CAPTION,
     DARK_SKIN_NOT_TESTED,
     DISCLAIMER,
     SEVEN_POINT_LIST,
-    SHOWN_FIRST_NOTE,
     UNSURE_SENTENCE,
     Voice,
     booking_words,
@@ -37,7 +37,7 @@ from ..triage.wording import (
     tested_on,
 )
 from .clinician_page import all_photos_words, draw_measures, draw_numbers, draw_told
-from .paper import DPI, HEIGHT_PX, LINE, MARGIN_PX, MUTED, Column, Page, percent_words
+from .paper import DPI, HEIGHT_PX, LINE, MARGIN_PX, MUTED, Column, Page
 
 _CANCER, _OTHER, _UNSURE = (190, 84, 24), (70, 110, 160), (160, 166, 173)  # apart for colour-blind eyes too
 _WARNING = (130, 78, 0)
@@ -237,17 +237,14 @@ def _draw_answer(
     for warning in warnings:
         page.write(warning, size=21, is_bold=True, colour=_WARNING, column=column)
         page.gap(4)
-    shares = sorted(zip(HAM_CODES, prediction.ham_probabilities, strict=True), key=lambda pair: -pair[1])
-    # What the model shows first leads; it weighs rare classes up, so it need not have the longest bar.
-    shares.sort(key=lambda pair: pair[0] != prediction.predicted)
-    for code, share in shares:
+    for code, share in ranked_shares(prediction):
         colour = _CANCER if code in HAM_MALIGNANT else _OTHER
-        page.bar(class_name(code, voice), float(share), colour=colour if unsure is None else _UNSURE, column=column)
+        page.bar(class_name(code, voice), share, colour=colour if unsure is None else _UNSURE, column=column)
     page.gap(4)
-    if prediction.predicted != max(shares, key=lambda pair: pair[1])[0]:
-        page.write(SHOWN_FIRST_NOTE, size=20, colour=MUTED, column=column)
+    if note := order_note(prediction):
+        page.write(note, size=20, colour=MUTED, column=column)
     if voice is Voice.PUBLIC:  # clinicians read both sets among the numbers
-        names = ", ".join(class_name(code, voice) for code in prediction.set_90)
+        names = ", ".join(class_name(code, voice) for code in possible_codes(prediction))
         page.write(f"Stays possible: {names}.", size=22, column=column)
     page.gap(4)
     legend = "Orange bars: cancer or pre-cancer." if unsure is None else "Grey bars: the model is unsure."

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
+from ..triage.shown import percent_words
+
 WIDTH_PX, HEIGHT_PX, DPI = 1240, 1754, 150  # A4
 MARGIN_PX = 80
 INK, MUTED, LINE, PANEL = (28, 33, 40), (90, 98, 108), (208, 213, 219), (244, 246, 248)
@@ -126,8 +128,3 @@ class Page:
 def printable(text: str) -> str:
     """Return the text in the signs that the built-in font can draw."""
     return "".join(char if 32 <= ord(char) < 127 else " " if char.isspace() else "?" for char in text)
-
-
-def percent_words(share: float) -> str:
-    """Return a share in [0, 1] as a percentage; a small one is never shown as none."""
-    return "under 1 %" if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")

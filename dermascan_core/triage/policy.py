@@ -5,8 +5,9 @@ Either key raises the urgency, neither lowers the other's. The rules themselves 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from ..domain import (
     ANSWER_FIELDS,
@@ -31,12 +32,15 @@ from .rules import (
     PHONE_CALM_SENSITIVITY,
     RULES,
     UNTESTED_SKIN_TYPES,
+    WITHOUT_ARTEFACTS,
+    WITHOUT_METADATA,
 )
 
 _TESTED_AGE, _TESTED_SKIN_TYPE = 45.0, 2
 _WARNINGS_THAT_BAR_CALM = ("no_lesion", "few_pixels", "several_lesions", "lesion_at_edge", "looks_clinical")
 # Worth naming only where they are what stands between the person and the calmest words.
 _OPEN = ("questions_open", "age_open", "skin_type_open")
+_AS_SHOWN: Mapping[str, str] = MappingProxyType({})
 
 
 def step_from_answers(answers: Answers, metadata: Metadata) -> tuple[NextStep | None, tuple[str, ...]]:
@@ -188,7 +192,8 @@ def decide_next_step(
         codes.append("model_calm")
     if step is not NextStep.ROUTINE_CHECK:
         codes = [code for code in codes if code not in _OPEN]
-    sentences = (*_sentences(codes, numbers), *contradictions(answers, metadata))
+    seen_how = _seen_elsewhere(prediction, prediction_without_metadata, prediction_without_artefacts)
+    sentences = (*_sentences(codes, numbers, seen_how), *contradictions(answers, metadata))
     changed_by = [
         sentence
         for other, sentence in (
@@ -255,6 +260,17 @@ def _codes_from_model(
     return list(dict.fromkeys(codes))
 
 
+def _seen_elsewhere(
+    shown: Prediction, without_metadata: Prediction | None, without_artefacts: Prediction | None
+) -> dict[str, str]:
+    """Return the codes that the answer whose bars are shown does not give, each with the words for the reading that does."""
+    found: dict[str, str] = {}
+    for words, other in ((WITHOUT_METADATA, without_metadata), (WITHOUT_ARTEFACTS, without_artefacts)):
+        for code in [] if other is None else _codes_from_prediction(other):
+            found.setdefault(code, words)
+    return {code: words for code, words in found.items() if code not in _codes_from_prediction(shown)}
+
+
 def _codes_from_prediction(prediction: Prediction) -> list[str]:
     codes = []
     is_above = prediction.is_above_threshold
@@ -262,7 +278,8 @@ def _codes_from_prediction(prediction: Prediction) -> list[str]:
         codes.append("model_melanoma")
     if prediction.predicted == "akiec":
         codes.append("model_squamous")
-    if not codes and is_above:
+    # Melanoma that cannot be ruled out is said first; the cancer whose bar may be the longest is not passed over.
+    if is_above and (not codes or prediction.predicted == "bcc"):
         codes.append("model_threshold")
     # The weaker signs are worth a sentence only where no stronger one was said.
     if not codes and HAM_MALIGNANT & {prediction.predicted, *prediction.set_90}:
@@ -280,7 +297,10 @@ def _step_of(codes: Iterable[str], *, default: NextStep = NextStep.NOT_ASSESSED)
     return most_urgent(default, *(RULES[code].step for code in codes))
 
 
-def _sentences(codes: Iterable[str], numbers: dict[str, int]) -> tuple[str, ...]:
+def _sentences(
+    codes: Iterable[str], numbers: dict[str, int], seen_how: Mapping[str, str] = _AS_SHOWN
+) -> tuple[str, ...]:
     # sorted() is stable: answers stay before the model where both ask for the same step.
     ordered = sorted(dict.fromkeys(codes), key=lambda code: -RULES[code].step.urgency)
-    return tuple(RULES[code].sentence.format(**numbers) for code in ordered)
+    said = [(seen_how.get(code, ""), RULES[code].sentence.format(**numbers)) for code in ordered]
+    return tuple(f"{how} {words[0].lower()}{words[1:]}" if how else words for how, words in said)

@@ -18,6 +18,11 @@ CALM_STEPS = (NextStep.ROUTINE_CHECK, NextStep.WATCH)
 DEFAULT_SHARE_TO_READ = 0.05
 ORDER_ONLY = "The list shows the order alone: note your own opinion of a case first, then its page shows what the model answered."
 
+ONE_LOOK = (
+    "A list answers each photo once. Screening also looks at small changes of the photo and with hair, ink and the like painted "
+    "over, and may ask for more than the list."
+)
+
 
 def calm_words(n_calm: int, n_all: int, *, n_low: int, rate: CalmRate | None) -> str:
     """Return how many are ranked calm, and how many misses to expect among them.
@@ -59,4 +64,6 @@ def to_read_words(n_flagged: int, n_calm: int) -> str:
 
 def _of(share: float, n: int) -> str:
     expected = share * n
+    if expected < 0.1:  # never none: among two photos, too, a cancer may be missed
+        return "under 0.1"
     return f"{expected:.0f}" if expected >= 10 else f"{expected:.1f}"

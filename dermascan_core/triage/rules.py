@@ -277,8 +277,8 @@ _RULES = (
         "model_threshold",
         "model",
         NextStep.SEE_DOCTOR,
-        "The share of cancer or pre-cancer reaches the operating threshold, without the two above "
-        "(basal cell carcinoma: routine referral unless site or size is a concern)",
+        "The share of cancer or pre-cancer reaches the operating threshold, without the two above or with basal cell "
+        "carcinoma shown first (which asks for routine referral unless site or size is a concern)",
         "This photo has features that the model links with skin cancer or pre-cancer. They cannot be ruled out.",
         NG12,
     ),
@@ -413,6 +413,8 @@ RULES: dict[str, Rule] = {rule.code: rule for rule in _RULES}
 ARTEFACTS_CHANGE_STEP = (
     "With what lies over the skin painted over, the model's answer asks for another step. The more urgent one counts."
 )
+WITHOUT_ARTEFACTS = "With what lies over the skin painted over:"
+WITHOUT_METADATA = "Without age, sex and body site:"
 METADATA_CHANGES_STEP = (
     "The model's answer with age, sex and body site differs from its answer without them. The more urgent one counts."
 )

@@ -33,7 +33,6 @@ BARS_CAPTION = (
     "Each bar is the share among archive photos like this one. It is not your chance of cancer. "
     "The archive holds far more cancers than everyday life does."
 )
-SHOWN_FIRST_NOTE = "The class on top stands out most against its usual share, even where its bar is not the longest."
 HEAT_MAP_CAPTION = "Where the network looked, for this class. Not where disease is."
 P_MALIGNANT_NAME = "Cancer or pre-cancer (melanoma, basal and squamous cell carcinoma, actinic keratosis)"
 UNSURE_SENTENCE = (
@@ -355,7 +354,7 @@ def calm_rate_words(screening: Screening, photo: PhotoScreening) -> str | None:
         return None
     interval = "" if rate.low is None or rate.high is None else f" ({_of_100(rate.low)} to {_of_100(rate.high)})"
     return (
-        f"Of 100 test photos with such a low answer, {_of_100(rate.share)}{interval} were cancer or pre-cancer all the "
+        f"Of 100 test photos whose answer was below the line for a doctor, as here, {_of_100(rate.share)}{interval} were cancer or pre-cancer all the "
         f"same. In the whole test it was {_of_100(rate.prevalence)} of 100; everyday life has far fewer."
     )
 

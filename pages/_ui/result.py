@@ -15,10 +15,11 @@ from dermascan_core.reports.export import screening_to_csv, screening_to_json
 from dermascan_core.services.dicom_export import as_dicom
 from dermascan_core.services.handover import clinician_page, fhir_record
 from dermascan_core.services.intake import Intake, preview_with_crop
-from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
+from dermascan_core.taxonomy import HAM_MALIGNANT
 from dermascan_core.triage.checklist import seven_point_score
 from dermascan_core.triage.refusals import asks_for_retake, is_given_up, retake_words
 from dermascan_core.triage.rules import UNTESTED_SKIN_TYPES
+from dermascan_core.triage.shown import order_note, percent_words, possible_codes, ranked_shares
 from dermascan_core.triage.two_kinds import fusion_words, kind_name
 from dermascan_core.triage.wording import (
     BARS_CAPTION,
@@ -46,6 +47,7 @@ from .frequencies import is_counted, show_frequency
 from .model import engine_note
 from .similar import show_similar
 from .skin_tone import show_skin_tone
+from .worklist_table import SHARE_COLUMN, shown_percent
 
 _NO_FIGURES = (
     "How often such answers were wrong is not known: the test held no {kinds}, so no figures exist for such photos."
@@ -93,14 +95,14 @@ def show_agreement(screening: Screening, voice: Voice) -> None:
                 "photo": f"{index}: {photo.name}",
                 **({"kind": kind_name(screening, photo)} if screening.is_mixed else {}),
                 "shown first": _first(photo, voice),
-                "cancer or pre-cancer, %": None if photo.prediction is None else 100 * photo.prediction.p_malignant,
+                "cancer or pre-cancer, %": None
+                if photo.prediction is None
+                else shown_percent(photo.prediction.p_malignant),
                 "next step": step_title(photo.next_step, voice),
             }
             for index, photo in enumerate(screening.photos, start=1)
         ],
-        column_config={
-            "cancer or pre-cancer, %": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%")
-        },
+        column_config={"cancer or pre-cancer, %": SHARE_COLUMN},
         hide_index=True,
         key="agreement",
     )
@@ -174,26 +176,26 @@ def _show_marks(screening: Screening, photo: PhotoScreening) -> None:
 
 def show_ranked(prediction: Prediction, voice: Voice) -> None:
     """Show all seven classes with bars, the one shown first on top, and how much of them is cancer or pre-cancer."""
-    shares = dict(zip(HAM_CODES, prediction.ham_probabilities, strict=True))
-    ranked = sorted(shares, key=lambda code: (code != prediction.predicted, -shares[code]))
+    ranked = ranked_shares(prediction)
+    # Clinicians read the set as it was fitted, others what stays possible.
+    possible = prediction.set_90 if voice is Voice.CLINICIAN else possible_codes(prediction)
     in_set = "in the 90 % set" if voice is Voice.CLINICIAN else "also possible"
-    for place, code in enumerate(ranked, start=1):
-        share = float(shares[code])
+    for place, (code, share) in enumerate(ranked, start=1):
         marks = [
-            "shown first" if place == 1 else "",
+            "" if code != prediction.predicted else "shown first" if place == 1 else "stands out most",
             "cancer or pre-cancer" if code in HAM_MALIGNANT else "",
-            in_set if code in prediction.set_90 and place > 1 else "",
+            in_set if code in possible and code != prediction.predicted else "",
         ]
         notes = ", ".join(mark for mark in marks if mark)
         name = f"**{class_name(code, voice)}**" if place == 1 else class_name(code, voice)
-        st.progress(min(share, 1.0), text=f"{place}. {name}: **{_percent(share)}**" + (f" ({notes})" if notes else ""))
-    if shares[ranked[0]] < max(shares.values()):
-        st.caption("Shown first is the class that stands out most against how common it is, so its bar may be shorter.")
-    st.progress(min(prediction.p_malignant, 1.0), text=f"{P_MALIGNANT_NAME}: **{_percent(prediction.p_malignant)}**")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
+        st.progress(
+            min(share, 1.0), text=f"{place}. {name}: **{percent_words(share)}**" + (f" ({notes})" if notes else "")
+        )
+    if note := order_note(prediction):
+        st.caption(note)
+    st.progress(
+        min(prediction.p_malignant, 1.0), text=f"{P_MALIGNANT_NAME}: **{percent_words(prediction.p_malignant)}**"
+    )
 
 
 def _metadata_effect(photo: PhotoScreening, voice: Voice) -> str:
@@ -201,9 +203,9 @@ def _metadata_effect(photo: PhotoScreening, voice: Voice) -> str:
     if now is None or alone is None or now is alone:
         return "Age, sex and place were not given, so the photo alone was used."
     words = (
-        f"With your answers: cancer or pre-cancer {_percent(now.p_malignant)}, "
+        f"With your answers: cancer or pre-cancer {percent_words(now.p_malignant)}, "
         f"shown first {class_name(now.predicted, voice)}. "
-        f"From the photo alone: {_percent(alone.p_malignant)}, {class_name(alone.predicted, voice)}."
+        f"From the photo alone: {percent_words(alone.p_malignant)}, {class_name(alone.predicted, voice)}."
     )
     return f"{words} The more urgent of the two decides the next step."
 

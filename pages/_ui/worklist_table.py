@@ -10,13 +10,17 @@ import streamlit as st
 from dermascan_core.domain import CalmRate, NextStep
 from dermascan_core.services.thumbnails import data_address
 from dermascan_core.services.worklist import WorklistEntry, WorklistFilter, calm_summary, matching, step_counts
-from dermascan_core.triage.reading_order import ORDER_ONLY, calm_words, to_read_words
+from dermascan_core.triage.reading_order import ONE_LOOK, ORDER_ONLY, calm_words, to_read_words
 from dermascan_core.triage.wording import BARS_CAPTION, Voice, class_name, step_title
 
 from .frame import as_plain_text
 
 ROWS_A_PAGE = 50
 TILES_A_PAGE = 24
+# A share is never shown as none or as all.
+_LEAST_SHOWN = 0.001
+SHARE_COLUMN = st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.1f %%")
+ENDS_NOTE = "0.1 % stands for that or less, 99.9 % for that or more."
 _VIEWS = {"table": "Table", "gallery": "Gallery"}
 Numbered = tuple[int, WorklistEntry]
 
@@ -74,6 +78,7 @@ class WorklistView:
         st.markdown(f"**{calm_words(calm.n_calm, calm.n_all, n_low=calm.n_low, rate=calm.rate)}**")
         if calm.n_flagged:
             st.markdown(f":material/flag: {to_read_words(calm.n_flagged, calm.n_calm)}")
+        st.caption(ONE_LOOK)
         if self.is_order_only:
             st.caption(ORDER_ONLY)
 
@@ -147,8 +152,8 @@ class WorklistView:
             _without_empty([self._row(number, entry) for number, entry in page]),
             column_config={
                 "photo": st.column_config.ImageColumn(width="small"),
-                "cancer or pre-cancer": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%"),
-                "its share": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%"),
+                "cancer or pre-cancer": SHARE_COLUMN,
+                "its share": SHARE_COLUMN,
                 "notes": st.column_config.TextColumn(width="large"),
             },
             row_height=64,
@@ -160,7 +165,7 @@ class WorklistView:
             selection_mode="single-row",
         )
         if not self.is_order_only:
-            st.caption(BARS_CAPTION)
+            st.caption(f"{BARS_CAPTION} {ENDS_NOTE}")
         chosen = list(getattr(shown, "selection", {}).get("rows", [])) if can_choose else []
         if chosen and chosen[0] < len(page):
             self._show_chosen(*page[chosen[0]])
@@ -171,9 +176,9 @@ class WorklistView:
         found: dict[str, Any] = {}
         if not self.is_order_only:
             found = {
-                "cancer or pre-cancer": _percent(entry.p_malignant),
+                "cancer or pre-cancer": shown_percent(entry.p_malignant),
                 "shown first": class_name(entry.predicted, self.voice) if entry.predicted else "",
-                "its share": _percent(entry.p_predicted),
+                "its share": shown_percent(entry.p_predicted),
             }
         return {
             "rank": number,
@@ -232,8 +237,9 @@ def _without_empty(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in empty} for row in rows]
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
+def shown_percent(share: float | None) -> float | None:
+    """Return a share as the percentage that ``SHARE_COLUMN`` shows."""
+    return None if share is None else 100 * min(max(share, _LEAST_SHOWN), 1 - _LEAST_SHOWN)
 
 
 def _were(n: int) -> str:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
+from dermascan_core.triage.reading_order import ONE_LOOK
+from dermascan_core.triage.wording import BARS_CAPTION
+from pages._ui.worklist_table import ENDS_NOTE, shown_percent
 from tests.fakes import fake_photo, photo_bytes
 
 OpenPage = Callable[[str], AppTest]
@@ -44,6 +47,13 @@ def test_most_urgent_photo_comes_first_and_the_unreadable_right_below(open_page:
     assert list(worklist(page)["status"]) == ["answered", "refused", "answered"]
     assert worklist(page)["photo"][0].startswith("data:image/jpeg;base64,")
     assert pd.isna(worklist(page)["cancer or pre-cancer"][1])
+    captions = [caption.value for caption in page.caption]
+    assert ONE_LOOK in captions
+    assert f"{BARS_CAPTION} {ENDS_NOTE}" in captions
+
+
+def test_no_share_is_shown_as_none_or_as_all() -> None:
+    assert [shown_percent(share) for share in (None, 0.0, 0.0004, 0.5, 1.0)] == [None, 0.1, 0.1, 50.0, 99.9]
 
 
 def test_refused_photo_is_listed_with_its_reason(open_page: OpenPage) -> None:

@@ -243,7 +243,7 @@ def test_json_tells_how_often_low_answers_were_wrong_where_it_was_measured():
 
     assert record["calm_rate"] == {"share": 0.012, "low": None, "high": None, "prevalence": 0.2}
     assert [photo["calm_rate_text"] for photo in record["photos"]] == [
-        "Of 100 test photos with such a low answer, 1.2 were cancer or pre-cancer all the same. "
+        "Of 100 test photos whose answer was below the line for a doctor, as here, 1.2 were cancer or pre-cancer all the same. "
         "In the whole test it was 20 of 100; everyday life has far fewer.",
         None,
         None,

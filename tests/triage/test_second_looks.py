@@ -4,8 +4,8 @@ import pytest
 
 from dermascan_core.domain import ImageType, NextStep, Status
 from dermascan_core.triage.policy import decide_next_step
-from dermascan_core.triage.rules import ARTEFACTS_CHANGE_STEP
-from tests.triage.test_policy import ADULT, ALL_NO, CALM, URGENT
+from dermascan_core.triage.rules import ARTEFACTS_CHANGE_STEP, RULES
+from tests.triage.test_policy import ADULT, ALL_NO, CALM, URGENT, make_prediction
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,22 @@ def test_answer_with_artefacts_painted_over_can_only_raise_the_urgency(shown, pa
 
     assert step is expected
     assert (ARTEFACTS_CHANGE_STEP in reasons) is (shown is not painted)
+    # Bars are those of the photo as it is: a reason that they do not show says where it comes from.
+    linked = RULES["model_melanoma"].sentence
+    hidden = f"With what lies over the skin painted over: this{linked[4:]}"
+    assert (linked in reasons, hidden in reasons) == (shown is URGENT, shown is CALM and painted is URGENT)
+
+
+def test_cancer_whose_bar_is_the_longest_is_not_passed_over_for_melanoma():
+    both = make_prediction(predicted="bcc", set_95=("bcc", "mel"), is_above_threshold=True)
+
+    _, reasons = decide_next_step(
+        answers=ALL_NO,
+        metadata=ADULT,
+        image_type=ImageType.DERMOSCOPIC,
+        status=Status.ANSWERED,
+        prediction=both,
+        prediction_without_metadata=both,
+    )
+
+    assert reasons[:2] == (RULES["model_melanoma"].sentence, RULES["model_threshold"].sentence)

@@ -427,7 +427,7 @@ def test_low_answer_is_told_with_how_often_such_answers_were_wrong():
     screening = calm()
 
     assert calm_rate_words(screening, screening.photos[0]) == (
-        "Of 100 test photos with such a low answer, 1.2 (0.9 to 1.6) were cancer or pre-cancer all the same. "
+        "Of 100 test photos whose answer was below the line for a doctor, as here, 1.2 (0.9 to 1.6) were cancer or pre-cancer all the same. "
         "In the whole test it was 20 of 100; everyday life has far fewer."
     )
 
