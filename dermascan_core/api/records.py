@@ -93,6 +93,9 @@ class PhotoRecord(Described):
     crop: CropRecord | None
     prediction: PredictionRecord | None
     prediction_without_metadata: PredictionRecord | None
+    prediction_without_artefacts: PredictionRecord | None = Field(
+        description="With hair, ink and the like painted over; null where nothing lay over the skin. The more urgent counts."
+    )
     repeatability: RepeatabilityRecord | None
     similar_photos: list[SimilarRecord]
     elapsed_ms: float

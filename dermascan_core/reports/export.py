@@ -230,6 +230,9 @@ def _photo_to_dict(photo: PhotoScreening) -> dict[str, Any]:
         # No class of a refused photo, whatever was computed.
         "prediction": _prediction_to_dict(photo.prediction) if is_shown else None,
         "prediction_without_metadata": _prediction_to_dict(photo.prediction_without_metadata) if is_shown else None,
+        "prediction_without_artefacts": _prediction_to_dict(photo.artefacts.prediction)
+        if is_shown and photo.artefacts is not None
+        else None,
         "repeatability": None
         if photo.repeatability is None
         else asdict(photo.repeatability) | {"n_changed": photo.repeatability.n_changed},

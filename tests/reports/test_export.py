@@ -12,6 +12,7 @@ import pytest
 
 from dermascan_core.domain import (
     Answers,
+    ArtefactCheck,
     CalmRate,
     CropBox,
     ImageType,
@@ -272,6 +273,17 @@ def test_json_of_a_refused_photo_holds_no_class_even_if_one_was_computed():
 
     assert record["photos"][0]["prediction"] is None
     assert record["photos"][0]["prediction_without_metadata"] is None
+    assert record["photos"][0]["prediction_without_artefacts"] is None
+
+
+def test_json_holds_the_answer_with_hair_painted_over_which_may_have_set_the_step():
+    again = replace(ANSWERED.prediction, p_malignant=0.61)
+    haired = replace(ANSWERED, artefacts=ArtefactCheck({"hair": 0.2}, ("hair",), again))
+
+    photos = json.loads(screening_to_json(replace(SCREENING, photos=(haired, ANSWERED))))["photos"]
+
+    assert photos[0]["prediction_without_artefacts"]["p_malignant"] == 0.61
+    assert photos[1]["prediction_without_artefacts"] is None
 
 
 @pytest.mark.parametrize(
