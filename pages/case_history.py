@@ -18,12 +18,11 @@ from dermascan_core.services.review_case import open_case
 from dermascan_core.taxonomy import CLASS_BY_CODE, HAM_NAMES
 from pages._ui.access import require
 from pages._ui.frame import as_plain_text, failures_told, link_page, page_frame
-from pages._ui.queue import CASE_PARAM
-from pages._ui.records import day, now_utc, open_records_here
+from pages._ui.queue import CASE_PARAM, PERSON_PARAM
+from pages._ui.records import day, lesion_name, now_utc, open_records_here
 from pages._ui.then_and_now import show_then_and_now
 from pages._ui.timeline import show_timeline
 
-PERSON_PARAM = "person"
 _SEEN_KEY = "history_seen"
 _EXPORT_KEY = "history_export"
 _DONE_KEY = "history_done"
@@ -104,6 +103,7 @@ def _show_lesion(records: Records, history: LesionHistory, user: User, *, shows_
     lesion = history.lesion
     site = f" ({lesion.anatom_site})" if lesion.anatom_site else ""
     st.subheader(f"{as_plain_text(lesion.label or 'A lesion')}{site}")
+    st.caption(f"On Against biopsy: {lesion_name(lesion.id)}")
     show_timeline(history, reviewer=user.name)
     show_then_and_now(records, history, reviewer=user.name, is_open=shows_photos)
     _ask_comment(records, lesion.id, user)
