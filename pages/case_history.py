@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime, time
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,23 +13,23 @@ from dermascan_core.services.forgetting import delete_person
 from dermascan_core.services.history import LesionHistory, PersonHistory, note_view, person_history
 from dermascan_core.services.lesion_dates import dated_photos, n_days
 from dermascan_core.services.own_data import export_person
-from dermascan_core.services.readings import CONFIRM_TYPES, DIAGNOSES, OTHER, OTHER_CANCER, add_comment, add_outcome
+from dermascan_core.services.readings import CONFIRM_TYPES, DIAGNOSES, add_comment, add_outcome
 from dermascan_core.services.records import Records, list_people, withdraw_consent
 from dermascan_core.services.review_case import open_case
-from dermascan_core.taxonomy import CLASS_BY_CODE, HAM_NAMES
 from pages._ui.access import require
 from pages._ui.frame import as_plain_text, failures_told, link_page, page_frame
-from pages._ui.queue import CASE_PARAM
-from pages._ui.records import day, now_utc, open_records_here
+from pages._ui.queue import CASE_PARAM, PERSON_PARAM
+from pages._ui.records import day, lesion_name, now_utc, open_records_here
 from pages._ui.then_and_now import show_then_and_now
-from pages._ui.timeline import show_timeline
+from pages._ui.timeline import outcome_name, show_timeline
 
-PERSON_PARAM = "person"
+if TYPE_CHECKING:
+    from dermascan_core.storage.kept import KeptPerson
+
 _SEEN_KEY = "history_seen"
 _EXPORT_KEY = "history_export"
 _DONE_KEY = "history_done"
 _PAGE_ROWS = 50
-_NAMES = {OTHER: "another finding, not malignant", OTHER_CANCER: "another cancer"}
 
 
 def show_page() -> None:
@@ -93,7 +94,7 @@ def _show_person(records: Records, history: PersonHistory, user: User) -> None:
     named = f"Name: {as_plain_text(person.name)}. " if person.name else ""
     born = f"Born {person.birth_year}. " if person.birth_year else ""
     demo = "**Made up, for trying the program.** " if person.is_demo else ""
-    st.markdown(f"{demo}{named}{born}{len(history.lesions)} lesions kept.")
+    st.markdown(f"{demo}{named}{born}{_counted(len(history.lesions), 'lesion')} kept.")
     dated = [lesion for lesion in history.lesions if n_days(dated_photos(lesion)) > 1]
     for lesion in history.lesions:
         _show_lesion(records, lesion, user, shows_photos=[lesion] == dated)
@@ -104,6 +105,7 @@ def _show_lesion(records: Records, history: LesionHistory, user: User, *, shows_
     lesion = history.lesion
     site = f" ({lesion.anatom_site})" if lesion.anatom_site else ""
     st.subheader(f"{as_plain_text(lesion.label or 'A lesion')}{site}")
+    st.caption(f"On Against biopsy: {lesion_name(lesion.id)}")
     show_timeline(history, reviewer=user.name)
     show_then_and_now(records, history, reviewer=user.name, is_open=shows_photos)
     _ask_comment(records, lesion.id, user)
@@ -124,7 +126,7 @@ def _ask_outcome(records: Records, history: LesionHistory, user: User) -> None:
     title = "Correct the outcome (what was entered stays)" if known else "Enter what it turned out to be"
     with st.expander(title, icon=":material/biotech:"), st.form(f"outcome_{history.lesion.id}", border=False):
         dx = st.selectbox(
-            "Diagnosis", DIAGNOSES, index=None, format_func=_dx_words, key=f"outcome_dx_{history.lesion.id}"
+            "Diagnosis", DIAGNOSES, index=None, format_func=outcome_name, key=f"outcome_dx_{history.lesion.id}"
         )
         way = st.selectbox("Confirmed by", CONFIRM_TYPES, key=f"outcome_way_{history.lesion.id}")
         found = st.date_input("Day of the finding", max_value="today", key=f"outcome_day_{history.lesion.id}")
@@ -146,14 +148,8 @@ def _ask_outcome(records: Records, history: LesionHistory, user: User) -> None:
             now=now,
             note_text=words,
         )
-        st.session_state[_DONE_KEY] = f"Kept: {_dx_words(dx)}, by {way}."
+        st.session_state[_DONE_KEY] = f"Kept: {outcome_name(dx)}, by {way}."
         st.rerun()
-
-
-def _dx_words(code: str) -> str:
-    if code in _NAMES:
-        return _NAMES[code]
-    return CLASS_BY_CODE[code].name if code in CLASS_BY_CODE else HAM_NAMES[code]
 
 
 def _show_rights(records: Records, history: PersonHistory, user: User) -> None:
@@ -180,10 +176,8 @@ def _show_rights(records: Records, history: PersonHistory, user: User) -> None:
             key="download_export",
         )
     is_agreed = any(consent.is_in_force(now_utc()) for consent in history.consents)
-    if is_agreed and st.button("Take the consent back", key="withdraw_consent"):
-        withdraw_consent(records, person.id, actor=user.name, now=now_utc())
-        st.session_state[_DONE_KEY] = "The consent is taken back. Nothing new is kept; delete what is there below."
-        st.rerun()
+    if is_agreed:
+        _ask_withdrawal(records, person, user)
     typed = st.text_input(
         f"To delete everything about this person, write {person.pseudonym}", key="delete_word", max_chars=40
     )
@@ -192,10 +186,29 @@ def _show_rights(records: Records, history: PersonHistory, user: User) -> None:
         st.session_state.pop(_EXPORT_KEY, None)
         _choose("")
         st.session_state[_DONE_KEY] = (
-            f"Deleted: {gone.person.pseudonym} with {gone.n_lesions} lesions, {gone.n_photos} photos and "
-            f"{gone.n_screenings} screenings. Backups made before still hold them."
+            f"Deleted: {gone.person.pseudonym} with {_counted(gone.n_lesions, 'lesion')}, "
+            f"{_counted(gone.n_photos, 'photo')} and {_counted(gone.n_screenings, 'screening')}. Backups made before still hold them."
         )
         st.rerun()
+
+
+def _ask_withdrawal(records: Records, person: KeptPerson, user: User) -> None:
+    """Take the consent back once the pseudonym was typed: there is no way to give it again without the person."""
+    typed = st.text_input(
+        f"To take the consent back, write {person.pseudonym}: nothing new is kept then, and the next clean-up deletes all",
+        key="withdraw_word",
+        max_chars=40,
+    )
+    if st.button("Take the consent back", key="withdraw_consent", disabled=typed != person.pseudonym):
+        withdraw_consent(records, person.id, actor=user.name, now=now_utc())
+        st.session_state[_DONE_KEY] = (
+            "The consent is taken back. Nothing new is kept, and the next clean-up deletes what is there; delete it at once below."
+        )
+        st.rerun()
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 with failures_told("case history"):

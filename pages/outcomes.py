@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -28,7 +28,8 @@ from dermascan_core.services.survey import AGREEMENT, STATEMENTS, answer_survey,
 from dermascan_core.services.withholding import Withheld
 from pages._ui.access import require
 from pages._ui.frame import Width, as_plain_text, failures_told, link_page, page_frame
-from pages._ui.records import now_utc, open_records_here
+from pages._ui.queue import PERSON_PARAM
+from pages._ui.records import lesion_name, now_utc, open_records_here
 from pages._ui.withheld import offer_switch
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 TOO_FEW = "too few to show as a share"
 _LIMITS = (
     "Only lesions with an outcome count here, and mostly the suspicious ones get one: among all that were looked at, both "
-    "figures would be others. Of each lesion counts what was said before its first outcome was entered. Demo people never count."
+    "figures would be others. Of each lesion counts what was said before its first outcome was entered; of several answers "
+    "of the model, the last one before it. Demo people never count."
 )
 _MAX_LISTED = 20
 
@@ -70,16 +72,17 @@ def _show_report(report: OutcomeReport, user: User) -> None:
     st.markdown(f"**{len(report.cases)} lesions with an outcome**: {counted}.")
     if report.n_unanswered:
         st.markdown(f"Of {report.n_unanswered} the model had given no answer before; they are left out of its figures.")
+    whose = {case.record.lesion_id: case.record.pseudonym for case in report.cases}
     st.header("The model")
     for name, measured in report.model.items():
-        _show_measured(QUESTIONS[name], measured)
+        _show_measured(QUESTIONS[name], measured, whose)
     is_worse = _show_decay(report)
     offer_switch(user, suggested=Withheld.CALM if is_worse else None)
     st.header("The clinicians (first reader of each lesion)")
     for title, side in (("Before the model's answer was shown", report.own), ("In the end", report.final)):
         st.subheader(title)
         for name, measured in side.items():
-            _show_measured(QUESTIONS[name], measured)
+            _show_measured(QUESTIONS[name], measured, whose)
     st.header("What seeing the model changed")
     for name, change in report.change.items():
         st.markdown(f"- {QUESTIONS[name]}: {change_words(change)}")
@@ -87,7 +90,7 @@ def _show_report(report: OutcomeReport, user: User) -> None:
     for reader, by_question in report.readers.items():
         st.subheader(as_plain_text(reader))
         for name, measured in by_question.items():
-            _show_measured(QUESTIONS[name], measured)
+            _show_measured(QUESTIONS[name], measured, whose)
 
 
 _WHAT_TO_DO = {
@@ -121,20 +124,25 @@ def _show_decay(report: OutcomeReport) -> bool:
     return found.get("sensitivity", ("", 0.0))[0] == "worse"
 
 
-def _show_measured(question: str, measured: AgainstOutcomes) -> None:
+def _show_measured(question: str, measured: AgainstOutcomes, whose: Mapping[str, str]) -> None:
     st.markdown(
         f"**{question}**\n\n- Sensitivity: {share_words(measured.sensitivity)}\n"
         f"- Specificity: {share_words(measured.specificity)}"
     )
-    if measured.missed:
-        st.markdown(f"- Missed: {_listed(measured.missed)}")
-    if measured.unanswered_malignant:
-        st.markdown(f"- Cancer or pre-cancer without an answer: {_listed(measured.unanswered_malignant)}")
+    _link_lesions("Missed", measured.missed, whose)
+    _link_lesions("Cancer or pre-cancer without an answer", measured.unanswered_malignant, whose)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MAX_LISTED} more (in the log below)" if len(names) > _MAX_LISTED else ""
-    return ", ".join(f"lesion {name[:8]}" for name in names[:_MAX_LISTED]) + more
+def _link_lesions(title: str, lesion_ids: Sequence[str], whose: Mapping[str, str]) -> None:
+    """Name each lesion by its person and itself, as Case history does, and link there; nothing where there is none."""
+    if not lesion_ids:
+        return
+    more = f", and {n_more} more (in the log below)" if (n_more := len(lesion_ids) - _MAX_LISTED) > 0 else ""
+    st.markdown(f"- {title}, each with its history{more}:")
+    with st.container(horizontal=True):
+        for one in lesion_ids[:_MAX_LISTED]:
+            label = f"{whose[one]}, {lesion_name(one)}"
+            link_page("pages/case_history.py", label, icon=":material/history:", query={PERSON_PARAM: whose[one]})
 
 
 def share_words(share: Proportion) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from dermascan_core.domain import Screening
 from dermascan_core.errors import DermaScanError
 from dermascan_core.services.access import Role, User
-from dermascan_core.services.history import LesionHistory, lesion_history, list_screenings, note_view
+from dermascan_core.services.history import LesionHistory, lesion_history, list_screenings, next_unread, note_view
 from dermascan_core.services.keeping import keep_again
 from dermascan_core.services.map_audit import judge_map, map_verdicts
 from dermascan_core.services.records import Records
@@ -190,11 +190,10 @@ def _said(reading: Reading, wanted: Wish) -> Reading:
 
 
 def _go_on(records: Records, user: User, screening_id: str) -> None:
-    """Open the next case that the reader has not read, in the list's order; the list, where there is none."""
-    is_demo = _case(records, screening_id).person.is_demo
-    page = list_screenings(records, not_read_by=user.name, is_demo=is_demo, limit=2)
-    others = [one.screening_id for one in page.screenings if one.screening_id != screening_id]
-    choose_case(others[0] if others else "")
+    """Open the next case that the reader has not read, in the list's order and round; the list, where there is none."""
+    case = _case(records, screening_id)
+    following = next_unread(records, case.screening, reviewer=user.name, is_demo=case.person.is_demo)
+    choose_case(following or "")
     scroll_to_top()
 
 

@@ -43,10 +43,16 @@ def is_check_due(database: Database, *, now: datetime) -> bool:
     return last is None or not timedelta(0) <= now - last.at <= DUE_AFTER
 
 
-def reminder_words(database: Database, *, now: datetime) -> str:
-    """Return when somebody last looked, and whether it is time again."""
+def reminder_words(database: Database, *, now: datetime, how: str = "") -> str:
+    """Return when somebody last looked, and whether it is time again.
+
+    Args:
+        database: Of the records.
+        now: By this machine's clock.
+        how: What to do when it is time; empty where the figures stand on the very page.
+    """
     last = last_check(database)
-    due = " It is time: open the page Against biopsy." if is_check_due(database, now=now) else ""
+    due = (f" It is time: {how}." if how else " It is time for a look.") if is_check_due(database, now=now) else ""
     if last is None:
         return f"Nobody has noted a look at these figures yet.{due}"
     return f"Last looked at on {last.at:%Y-%m-%d} by {last.actor}.{due}"
@@ -59,6 +65,9 @@ def check_outcomes(now: datetime, places: Places) -> list[Check]:
     try:
         database = Database(places.database_url)
         is_current = database.version() == newest_version()
-        return [Check("model against biopsies", True, reminder_words(database, now=now))] if is_current else []
+        if not is_current:
+            return []
+        found = reminder_words(database, now=now, how="open the page Against biopsy")
+        return [Check("model against biopsies", True, found)]
     except StorageError:
         return []  # what is wrong with the records is said by their own check

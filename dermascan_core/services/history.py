@@ -111,10 +111,11 @@ def list_screenings(
     not_read_by: str | None = None,
     search: str = "",
     is_demo: bool | None = None,
+    after: KeptScreening | None = None,
     offset: int = 0,
     limit: int = 50,
 ) -> ScreeningsPage:
-    """Return screenings in ``READING_ORDER``; see ``storage.screenings.list_screenings``."""
+    """Return screenings in ``READING_ORDER``, all or those ``after`` one's place; see ``storage.screenings.list_screenings``."""
     with records.database.reading() as session:
         return screenings.list_screenings(
             session,
@@ -123,9 +124,24 @@ def list_screenings(
             not_read_by=not_read_by,
             search=search,
             is_demo=is_demo,
+            after=None if after is None else (after.next_step, after.audit_number),
             offset=offset,
             limit=limit,
         )
+
+
+def next_unread(records: Records, screening: KeptScreening, *, reviewer: str, is_demo: bool) -> str | None:
+    """Return the id of the screening to read after another one: the next in ``READING_ORDER``, then again from the first.
+
+    Args:
+        records: To read in.
+        screening: The one at hand, read or not; it is never its own next one.
+        reviewer: Who has not confirmed a reading of the next one.
+        is_demo: Whether to stay among made-up people, or among others.
+    """
+    later = list_screenings(records, not_read_by=reviewer, is_demo=is_demo, after=screening, limit=1)
+    first = later.screenings or list_screenings(records, not_read_by=reviewer, is_demo=is_demo, limit=1).screenings
+    return next((one.screening_id for one in first if one.screening_id != screening.id), None)
 
 
 def note_view(records: Records, person_id: str, *, actor: str, now: datetime) -> None:

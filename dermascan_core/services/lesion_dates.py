@@ -34,6 +34,21 @@ class DatedPhoto:
         return self.seen_at.date()
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many answers with a share stand on another scale than the newest one.
+
+    Attributes:
+        image_type: The other kind of photo.
+        n_of_other_kind: Answers to photos of that kind.
+        n_by_other_model: Answers to photos of the same kind by other weights.
+    """
+
+    image_type: str
+    n_of_other_kind: int
+    n_by_other_model: int
+
+
 def dated_photos(history: LesionHistory) -> tuple[DatedPhoto, ...]:
     """Return a lesion's photos, the first seen first. The same file kept again later stays at its first day."""
     seen = []
@@ -86,6 +101,25 @@ def comparable_answers(
     Returns:
         When the newest photo of each was first seen, and the answer; the oldest first.
     """
+    shares = _shares(photos, cases)
+    return tuple((at, case) for at, case in shares if _scale(case) == _scale(shares[-1][1]))
+
+
+def left_out_answers(photos: tuple[DatedPhoto, ...], cases: tuple[KeptCase, ...]) -> LeftOut:
+    """Return how many answers ``comparable_answers`` leaves out because their shares do not compare.
+
+    Args:
+        photos: Of the lesion.
+        cases: Those that may be shown.
+    """
+    shares = [case for _, case in _shares(photos, cases)]
+    others = [case for case in shares if _scale(case) != _scale(shares[-1])]
+    of_kind = [case for case in others if case.screening.image_type != shares[-1].screening.image_type]
+    return LeftOut(of_kind[0].screening.image_type if of_kind else "", len(of_kind), len(others) - len(of_kind))
+
+
+def _shares(photos: tuple[DatedPhoto, ...], cases: tuple[KeptCase, ...]) -> list[tuple[datetime, KeptCase]]:
+    """Answers with a share that none replaces, with the day of their newest photo; the oldest first."""
     replaced = {case.screening.replaces_id for case in cases}
     shown = sorted(
         (
@@ -95,8 +129,11 @@ def comparable_answers(
         ),
         key=lambda one: one[:2],
     )
-    kinds = [(case.screening.model_sha256, case.screening.image_type) for _, _, case in shown]
-    return tuple((at, case) for (at, _, case), kind in zip(shown, kinds, strict=True) if kind == kinds[-1])
+    return [(at, case) for at, _, case in shown]
+
+
+def _scale(case: KeptCase) -> tuple[str, str]:
+    return case.screening.model_sha256, case.screening.image_type
 
 
 def _position(case: KeptCase, photo: KeptPhoto) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, defer
 
 from .kept import KeptScreening, NewScreening, ScreenedPhoto
@@ -88,6 +88,7 @@ def list_screenings(
     not_read_by: str | None = None,
     search: str = "",
     is_demo: bool | None = None,
+    after: tuple[str, int] | None = None,
     offset: int = 0,
     limit: int = 50,
 ) -> ScreeningsPage:
@@ -100,6 +101,7 @@ def list_screenings(
         not_read_by: Only what this reviewer has not confirmed a reading of.
         search: A part of the person's pseudonym.
         is_demo: Only of made-up people, or only of others; None for all.
+        after: Next step and audit number of a screening, listed or not: only what comes after its place; None for all.
         offset, limit: Which part of the list.
     """
     newer = aliased(Screening)
@@ -119,10 +121,12 @@ def list_screenings(
         query = query.where(pseudonym_holds(search))
     if is_demo is not None:
         query = query.where(Person.is_demo == is_demo)
+    places = {step: place for place, step in enumerate(step_order)}
+    rank = case(places, value=Screening.next_step, else_=len(step_order))
+    if after is not None:
+        place, number = places.get(after[0], len(step_order)), after[1]
+        query = query.where(or_(rank > place, and_(rank == place, Screening.audit_number > number)))
     n_screenings = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    rank = case(
-        {step: place for place, step in enumerate(step_order)}, value=Screening.next_step, else_=len(step_order)
-    )
     rows = session.execute(query.order_by(rank, Screening.audit_number).offset(offset).limit(limit))
     return ScreeningsPage(tuple(_listed(*row) for row in rows), n_screenings)
 

@@ -65,6 +65,32 @@ def standing_step_words(title: str, *, n_not_assessed: int) -> str:
     return words
 
 
+def left_out_words(image_type: str, *, n_of_other_kind: int, n_by_other_model: int) -> str:
+    """Return which answers a chart of shares leaves out and why; empty where it leaves out none.
+
+    Args:
+        image_type: The kind of photo that is not drawn.
+        n_of_other_kind: How many answers to photos of it.
+        n_by_other_model: How many answers to photos of the drawn kind, by another model.
+
+    >>> left_out_words("clinical", n_of_other_kind=1, n_by_other_model=0)
+    'Not shown: 1 answer to photos by phone or camera, whose shares do not compare with these; it stands in the list above.'
+    """
+    left_out = []
+    if n_of_other_kind:
+        left_out.append(f"{_answers(n_of_other_kind)} to photos by {camera_words(image_type)}")
+    if n_by_other_model:
+        left_out.append(f"{_answers(n_by_other_model)} by another model")
+    if not left_out:
+        return ""
+    stand = "it stands" if n_of_other_kind + n_by_other_model == 1 else "they stand"
+    return f"Not shown: {' and '.join(left_out)}, whose shares do not compare with these; {stand} in the list above."
+
+
+def _answers(n: int) -> str:
+    return f"{n} answer" if n == 1 else f"{n} answers"
+
+
 def steadiness_words(changed_of_100: str, n_photos: int) -> str:
     """Return by how much answers vary without any change of the spot.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _KEEP_FOR = {"three months": 92, "one year": 365, "five years": 1826, "ten years": 3652}
 _NEW = "somebody new"
 _KEPT_KEY = "kept_result"
+_OPEN_KEY = "keep_open"
 
 
 def offer_keeping(case: Case) -> None:
@@ -30,11 +31,13 @@ def offer_keeping(case: Case) -> None:
     user = current_user()
     if not user.role.includes(Role.CLINICIAN) or case.screening is None:
         return
-    with st.expander("Keep this in my records", icon=":material/folder_shared:"):
+    # The browser draws the box anew when what stands above it changes, and then as it is told here: open once it is used.
+    is_open = bool(st.session_state.get(_OPEN_KEY))
+    with st.expander("Keep this in my records", icon=":material/folder_shared:", expanded=is_open):
         if case.example_title:
             st.caption("A generated picture is nobody's: there is nothing to keep.")
             return
-        if not st.toggle("Keep this result and its photos on this machine", key="keep_open"):
+        if not st.toggle("Keep this result and its photos on this machine", key=_OPEN_KEY):
             st.caption("Nothing is kept unless you ask for it, and only with the person's consent.")
             return
         try:
@@ -46,9 +49,12 @@ def offer_keeping(case: Case) -> None:
 def _ask(case: Case, records: Records, user: User) -> None:
     from dermascan_core.services.records import CONSENT_TEXTS, CONSENT_VERSION
 
+    from .queue import CASE_PARAM
+
     if kept := st.session_state.get(_KEPT_KEY, {}).get(id(case.screening)):
-        st.success(f"Kept for {kept}.", icon=":material/check_circle:")
-        link_page("pages/review.py", "Read it", icon=":material/rate_review:")
+        pseudonym, screening_id = kept
+        st.success(f"Kept for {pseudonym}.", icon=":material/check_circle:")
+        link_page("pages/review.py", "Read it", icon=":material/rate_review:", query={CASE_PARAM: screening_id})
         return
     whose = st.text_input(
         "Whose? Write the pseudonym of somebody in the records, or leave it empty for somebody new",
@@ -87,8 +93,8 @@ def _ask_lesion(records: Records, whose: str) -> str:
 
 def _keep(
     case: Case, records: Records, user: User, *, whose: str, lesion_id: str, label: str, days: int, trains: bool
-) -> str:
-    """Keep it, and return the person's pseudonym."""
+) -> tuple[str, str]:
+    """Keep it, and return the person's pseudonym and the kept screening's id."""
     from dermascan_core.services.keeping import keep_screening, new_photo
     from dermascan_core.services.records import ConsentGiven, add_lesion, add_person, find_person, give_consent
 
@@ -104,5 +110,5 @@ def _keep(
     if not lesion_id:
         site = screening.metadata.anatom_site
         lesion_id = add_lesion(records, person.id, actor=user.name, now=now, label=label, anatom_site=site).id
-    keep_screening(records, screening, photos, lesion_id=lesion_id, actor=user.name, now=now)
-    return person.pseudonym
+    kept = keep_screening(records, screening, photos, lesion_id=lesion_id, actor=user.name, now=now)
+    return person.pseudonym, kept.id

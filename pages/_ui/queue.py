@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dermascan_core.services.records import Records
 
 CASE_PARAM = "screening"  # of the address: ``?screening=ID`` opens a case
+PERSON_PARAM = "person"  # of Case history's address: ``?person=PSEUDONYM``
 _PAGE_ROWS = 50
 _WHOSE = {"real": "Kept cases", "demo": "Demo clinic"}
 

@@ -35,6 +35,15 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
+def lesion_name(lesion_id: str) -> str:
+    """Return what a lesion is called on pages that may not open its label.
+
+    >>> lesion_name("a44021be0d6f4a0c9a5d3a2b1c0f9e8d")
+    'lesion a44021be'
+    """
+    return f"lesion {lesion_id[:8]}"
+
+
 def day(at: datetime) -> str:
     """Return a day as every page writes it."""
     return f"{at:%Y-%m-%d}"

@@ -11,8 +11,10 @@ from dermascan_core.domain import NextStep
 from dermascan_core.errors import WeightsError
 from dermascan_core.services.lesion_dates import (
     DatedPhoto,
+    LeftOut,
     comparable_answers,
     dated_photos,
+    left_out_answers,
     n_days,
     read_cases,
     standing_step,
@@ -30,6 +32,7 @@ from dermascan_core.triage.change_words import (
     SHARES_VARY,
     camera_words,
     days_between_words,
+    left_out_words,
     standing_step_words,
     steadiness_words,
 )
@@ -80,7 +83,8 @@ def show_then_and_now(records: Records, history: LesionHistory, *, reviewer: str
     if step is not None:
         n_not_assessed = sum(case.screening.next_step == NextStep.NOT_ASSESSED.value for case in read)
         st.markdown(standing_step_words(STEP_WORDS[step.value], n_not_assessed=n_not_assessed))
-    _show_shares(comparable_answers(photos, read), lesion_id, n_unread=len(history.cases) - len(read))
+    left_out = left_out_answers(photos, read)
+    _show_shares(comparable_answers(photos, read), left_out, lesion_id, n_unread=len(history.cases) - len(read))
     st.caption(DATES_ARE_SCREENINGS)
 
 
@@ -134,7 +138,9 @@ def _show_answers(then: DatedPhoto, now: DatedPhoto, reviewer: str) -> None:
     st.markdown("\n".join(f"- {answer_line(by_id[found], reviewer=reviewer)}" for found in cases))
 
 
-def _show_shares(answers: tuple[tuple[datetime, KeptCase], ...], lesion_id: str, *, n_unread: int) -> None:
+def _show_shares(
+    answers: tuple[tuple[datetime, KeptCase], ...], left_out: LeftOut, lesion_id: str, *, n_unread: int
+) -> None:
     """Draw the shares of cancer or pre-cancer by date, where two dates have one that can be compared."""
     if len({at.date() for at, _ in answers}) < 2:
         return
@@ -145,7 +151,12 @@ def _show_shares(answers: tuple[tuple[datetime, KeptCase], ...], lesion_id: str,
     )
     hidden = f" Not shown: {n_unread}, not read by you yet." if n_unread else ""
     steadiness = _steadiness(answers[-1][1])
-    st.caption(f"{SHARES_VARY}{hidden} {steadiness}".strip())
+    others = left_out_words(
+        left_out.image_type,
+        n_of_other_kind=left_out.n_of_other_kind,
+        n_by_other_model=left_out.n_by_other_model,
+    )
+    st.caption(" ".join(words for words in (f"{SHARES_VARY}{hidden}", others, steadiness) if words))
 
 
 def _share_chart(points: list[tuple[datetime, float | None, float | None]]) -> go.Figure:

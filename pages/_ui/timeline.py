@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dermascan_core.services.lesion_dates import is_read
+from dermascan_core.services.readings import OTHER, OTHER_CANCER
 from dermascan_core.services.reviewing import WITHDRAWN
+from dermascan_core.taxonomy import CLASS_BY_CODE, HAM_NAMES
 
 from .frame import as_plain_text, link_page
 from .reading import DX_WORDS, STEP_WORDS, review_words
 from .records import day, moment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dermascan_core.services.history import KeptCase, LesionHistory
     from dermascan_core.storage.kept import KeptComment, KeptOutcome, KeptReview
 
 _MAX_CHARS = 4_000
+_NAMES = {OTHER: "another finding, not malignant", OTHER_CANCER: "another cancer"}
 
 
 def show_timeline(history: LesionHistory, *, reviewer: str) -> None:
@@ -50,18 +55,30 @@ def answer_line(case: KeptCase, *, reviewer: str) -> str:
     return f"{head}: {first}, {share}, {STEP_WORDS[kept.next_step].lower()} (model {as_plain_text(kept.model)}).{again}"
 
 
+def outcome_name(code: str) -> str:
+    """Return what a lesion turned out to be, in words.
+
+    >>> outcome_name("mel"), outcome_name("other")
+    ('melanoma', 'another finding, not malignant')
+    """
+    if code in _NAMES:
+        return _NAMES[code]
+    return CLASS_BY_CODE[code].name if code in CLASS_BY_CODE else HAM_NAMES[code]
+
+
 def _case_lines(case: KeptCase, reviewer: str) -> list[tuple[int, str]]:
     answer = (case.screening.audit_number, answer_line(case, reviewer=reviewer))
     if not is_read(case, reviewer):
         return [answer]
-    return [answer, *((one.audit_number, _review(one)) for one in case.reviews)]
+    return [answer, *((one.audit_number, _review(one, case.screening.screened_at)) for one in case.reviews)]
 
 
-def _review(review: KeptReview) -> str:
+def _review(review: KeptReview, screened_at: datetime) -> str:
     who = f"{moment(review.confirmed_at)}: {as_plain_text(review.reviewer)}"
+    which = f"the screening of {moment(screened_at)}"
     if review.decision == WITHDRAWN:
-        return f"{who} took reading {review.version - 1} back."
-    return f"{who} read it. {review_words(review)}"
+        return f"{who} took reading {review.version - 1} of {which} back."
+    return f"{who} read {which}. {review_words(review)}"
 
 
 def _comment(comment: KeptComment) -> str:
@@ -71,6 +88,6 @@ def _comment(comment: KeptComment) -> str:
 def _outcome(outcome: KeptOutcome) -> str:
     words = f" {as_plain_text(outcome.note, max_chars=_MAX_CHARS)}" if outcome.note else ""
     return (
-        f"{moment(outcome.entered_at)}: {as_plain_text(outcome.entered_by)} entered the outcome: **{outcome.dx}**, "
+        f"{moment(outcome.entered_at)}: {as_plain_text(outcome.entered_by)} entered the outcome: **{outcome_name(outcome.dx)}**, "
         f"{outcome.confirmed_by}, found {day(outcome.found_at)}.{words}"
     )

@@ -10,9 +10,10 @@ from dermascan_core.services.access import NOBODY
 from dermascan_core.services.history import lesion_history, person_history
 from dermascan_core.services.records import list_people
 from dermascan_core.services.review_case import open_case
+from dermascan_core.services.reviewing import withdraw
 from tests.attacks import SQL_INJECTIONS, XSS
 from tests.pages.reading import seen
-from tests.pages.reviewing import ADA, clinic, keep_case, open_as, press
+from tests.pages.reviewing import ADA, clinic, keep_another, keep_case, open_as, press, read_blind
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_remark_and_outcome_are_kept_and_a_correction_stands_beside(records, mon
     assert [one.dx for one in history.outcomes] == ["nv", "mel"]
     assert history.outcome.dx == "mel"
     text = seen(page)
-    assert text.index("**nv**") < text.index("**mel**")
+    assert text.index("entered the outcome: **nevus**") < text.index("entered the outcome: **melanoma**")
     assert "Looked at it with a dermatoscope" in text
 
 
@@ -90,12 +91,57 @@ def test_everything_about_me_is_deleted_only_after_the_pseudonym_was_typed(recor
     assert list_people(records).n_people == 1
 
 
+def take_back(page, pseudonym):
+    page.text_input(key="withdraw_word").set_value(pseudonym).run()
+    press(page, "withdraw_consent")
+
+
+def test_consent_is_taken_back_only_after_the_pseudonym_was_typed(records, monkeypatch):
+    screening = keep_case(records)
+    person = open_case(records, screening).person
+    page = open_as(ADA, monkeypatch, "case_history", screening=screening)
+    assert page.button(key="withdraw_consent").disabled
+
+    page.text_input(key="withdraw_word").set_value("P-0000").run()
+    assert page.button(key="withdraw_consent").disabled
+    assert person_history(records, person.id).consents[0].withdrawn_at is None
+
+    take_back(page, person.pseudonym)
+
+    assert person_history(records, person.id).consents[0].withdrawn_at is not None
+    assert "the next clean-up deletes what is there" in page.success[0].value
+    assert "withdraw_consent" not in [button.key for button in page.button]
+
+
+def test_each_reading_says_which_screening_it_read(records, monkeypatch):
+    screening = keep_case(records)
+    lesion_id = open_case(records, screening).lesion.id
+    last = keep_another(records, lesion_id, datetime(2025, 3, 1, 9, tzinfo=UTC))
+    read_blind(records, lesion_id)
+    withdraw(records, lesion_history(records, lesion_id), last, reviewer=ADA.name, now=datetime.now(UTC))
+    read_blind(records, lesion_id)
+
+    page = open_as(ADA, monkeypatch, "case_history", screening=screening)
+
+    text = seen(page)
+    first = lesion_history(records, lesion_id).cases[0].screening.screened_at
+    assert f"ada read the screening of {first:%Y-%m-%d %H:%M} UTC. Referred: " in text
+    assert "ada read the screening of 2025-03-01 09:00 UTC. Referred: " in text
+    assert "ada took reading 1 of the screening of 2025-03-01 09:00 UTC back." in text
+
+
+def test_one_lesion_is_one(records, monkeypatch):
+    page = open_as(ADA, monkeypatch, "case_history", screening=keep_case(records))
+
+    assert "1 lesion kept." in seen(page)
+
+
 def test_consent_taken_back_keeps_nothing_new(records, monkeypatch):
     screening = keep_case(records)
     lesion_id = open_case(records, screening).lesion.id
     page = open_as(ADA, monkeypatch, "case_history", screening=screening)
 
-    press(page, "withdraw_consent")
+    take_back(page, open_case(records, screening).person.pseudonym)
     page.text_area(key=f"comment_text_{lesion_id}").set_value("one more")
     page.button(key=f"comment_send_{lesion_id}").click().run()
 

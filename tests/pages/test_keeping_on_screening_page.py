@@ -27,11 +27,36 @@ def opened(open_page):
     return page
 
 
+def keeping_box(page):
+    return next(box for box in page.expander if box.label == "Keep this in my records")
+
+
 def test_nothing_is_kept_without_consent(records, open_page):
     page = opened(open_page)
 
     assert page.button(key="keep_result").disabled
     assert list_people(records).n_people == 0
+
+
+def test_box_stays_open_once_keeping_is_asked_for(records, open_page):
+    page = screened(open_page, jpeg(), worried="no")
+    assert not keeping_box(page).proto.expanded
+
+    page.toggle(key="keep_open").set_value(True).run()
+
+    assert keeping_box(page).proto.expanded
+
+
+def test_read_it_opens_the_case_just_kept(records, open_page, monkeypatch):
+    links = []
+    monkeypatch.setattr("pages._ui.keeping.link_page", lambda path, label, **how: links.append((path, how["query"])))
+    page = opened(open_page)
+
+    page.checkbox(key="keep_agrees").check().run()
+    press(page, "keep_result")
+
+    [kept] = list_screenings(records).screenings
+    assert links == [("pages/review.py", {"screening": kept.screening_id})]
 
 
 def test_result_is_kept_with_consent_for_somebody_new(records, open_page):

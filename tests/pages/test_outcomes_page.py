@@ -45,11 +45,37 @@ def test_one_outcome_is_counted_and_not_shown_as_a_share(records, monkeypatch):
 
 
 def test_missed_cancer_is_named(records, monkeypatch):
-    lesion_id = biopsy(records, keep_case(records, lesion=(205, 165, 140)), "bcc")
+    screening = keep_case(records, lesion=(205, 165, 140))
+    lesion_id, pseudonym = biopsy(records, screening, "bcc"), open_case(records, screening).person.pseudonym
+    links = []
+    monkeypatch.setattr(
+        "streamlit.page_link",
+        lambda path, *, label, icon, query_params: links.append((path, label, query_params.get("person"))),
+    )
 
     page = open_as(ADA, monkeypatch, "outcomes")
 
-    assert f"Missed: lesion {lesion_id[:8]}" in seen(page)
+    name = f"lesion {lesion_id[:8]}"
+    assert "- Missed, each with its history:" in seen(page)
+    assert ("pages/case_history.py", f"{pseudonym}, {name}", pseudonym) in links
+    history = open_as(ADA, monkeypatch, "case_history", screening=screening)
+    assert pseudonym in [header.value for header in history.header]
+    assert f"On Against biopsy: {name}" in [caption.value for caption in history.caption]
+
+
+def test_page_says_which_of_several_answers_counts(records, monkeypatch):
+    page = open_as(ADA, monkeypatch, "outcomes")
+
+    assert "of several answers of the model, the last one before it" in seen(page)
+
+
+def test_page_does_not_send_to_itself_when_a_look_is_due(records, monkeypatch):
+    biopsy(records, keep_case(records))
+
+    page = open_as(ADA, monkeypatch, "outcomes")
+
+    assert "It is time for a look" in seen(page)
+    assert "open the page Against biopsy" not in seen(page)
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,28 @@ def test_next_opens_what_is_not_read_yet_and_then_the_list(records, monkeypatch)
     assert "Nothing to read here." in " ".join(box.value for box in page.info)
 
 
+def test_next_walks_through_all_that_is_unread_and_then_begins_again(records, monkeypatch):
+    cases = [keep_case(records) for _ in range(4)]
+    page = open_as(ADA, monkeypatch, "review", screening=cases[1])
+    opened = []
+
+    for _ in cases:
+        press(page, "next")
+        opened.append(page.query_params["screening"])
+
+    assert opened == [cases[2], cases[3], cases[0], cases[1]]
+
+
+def test_next_after_a_reading_goes_on_from_its_place_in_the_list(records, monkeypatch):
+    cases = [keep_case(records) for _ in range(3)]
+    page = read_to_the_answer(open_as(ADA, monkeypatch, "review", screening=cases[1]))
+    press(page, "agree")
+
+    press(page, "next")
+
+    assert page.query_params["screening"] == cases[2]
+
+
 def test_another_square_or_answer_gives_a_new_answer_and_both_are_kept(records, monkeypatch):
     screening = keep_case(records)
     page = read_to_the_answer(open_as(ADA, monkeypatch, "review", screening=screening))

@@ -173,6 +173,28 @@ def test_shares_by_date_have_their_line_and_no_course_between_them(records, lesi
     assert any(caption.value.startswith(SHARES_VARY) for caption in page.caption)
 
 
+def test_chart_says_which_answers_it_leaves_out(records, lesion_id, two_dates, monkeypatch):
+    for day in (10, 12):
+        at = datetime(2025, 4, day, tzinfo=UTC)
+        keep_another(records, lesion_id, at, lesion=BROWN, image_type=ImageType.CLINICAL, width=200 + day)
+    read_blind(records, lesion_id)
+
+    page = open_as(ADA, monkeypatch, "case_history", screening=two_dates)
+
+    [chart] = page.get("plotly_chart")
+    assert json.loads(chart.proto.spec)["data"][0]["x"] == ["2025-03-01", "2025-06-01"]
+    [caption] = [one.value for one in page.caption if one.value.startswith(SHARES_VARY)]
+    assert "Not shown: 2 answers to photos by phone or camera, whose shares do not compare with these" in caption
+
+
+def test_chart_that_leaves_out_nothing_says_nothing_of_it(records, lesion_id, two_dates, monkeypatch):
+    read_blind(records, lesion_id)
+
+    page = open_as(ADA, monkeypatch, "case_history", screening=two_dates)
+
+    assert [one.value for one in page.caption if "Not shown: " in one.value] == []
+
+
 def test_chart_says_how_much_answers_vary_where_that_was_measured(records, lesion_id, two_dates, monkeypatch):
     measured = {"model": {"sha256": "0" * 64}, "changed": {"any": {"value": 0.25}}, "data": {"n": 404}}
     monkeypatch.setattr("pages._ui.then_and_now.load_repeatability", lambda name: measured)

@@ -37,4 +37,6 @@ def test_doctor_says_when_it_is_time(folder):
     assert before.found.endswith("It is time: open the page Against biopsy.")
     assert after.found == "Last looked at on 2026-11-26 by ada."
     assert later.found == "Last looked at on 2026-11-26 by ada. It is time: open the page Against biopsy."
+    due = reminder_words(records.database, now=NOW + timedelta(days=93))
+    assert due == "Last looked at on 2026-11-26 by ada. It is time for a look."
     assert reminder_words(records.database, now=NOW) == "Last looked at on 2026-11-26 by ada."

@@ -9,9 +9,11 @@ from dermascan_core.domain import ImageType, NextStep
 from dermascan_core.services.history import lesion_history
 from dermascan_core.services.keeping import keep_screening
 from dermascan_core.services.lesion_dates import (
+    LeftOut,
     comparable_answers,
     dated_photos,
     is_read,
+    left_out_answers,
     n_days,
     read_cases,
     standing_step,
@@ -92,6 +94,9 @@ def test_only_answers_of_one_scale_stand_beside_each_other(records, lesion_id):
     assert [at for at, _ in shown] == [MARCH, JUNE]
     assert {case.screening.image_type for _, case in shown} == {"dermoscopic"}
     assert comparable_answers(dated_photos(history), ()) == ()
+    assert left_out_answers(dated_photos(history), history.cases) == LeftOut("clinical", 1, 1)
+    assert left_out_answers(dated_photos(history), history.cases[:1]) == LeftOut("", 0, 0)
+    assert left_out_answers(dated_photos(history), ()) == LeftOut("", 0, 0)
 
 
 def test_answer_given_anew_stands_at_its_photos_day_in_the_place_of_the_one_before(records, lesion_id):

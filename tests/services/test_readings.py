@@ -8,7 +8,7 @@ import pytest
 
 from dermascan_core.errors import ConsentError, RecordError
 from dermascan_core.services.audit_trail import verify_trail
-from dermascan_core.services.history import lesion_history, list_screenings
+from dermascan_core.services.history import lesion_history, list_screenings, next_unread
 from dermascan_core.services.keeping import keep_screening
 from dermascan_core.services.readings import (
     CONFIRM_TYPES,
@@ -257,6 +257,36 @@ def test_list_is_in_reading_order(records: Records) -> None:
         "see_doctor",
     ]
     assert listed.n_screenings == 6
+
+
+def test_next_unread_follows_the_list_from_any_place_and_begins_again(records: Records) -> None:
+    _, lesion = somebody(records)
+    answer, photos = answered()
+    steps = ("watch", "see_doctor", "watch", "emergency")
+    kept = [
+        keep_screening(
+            records,
+            replace(answer, next_step=type(answer.next_step)(step), screened_at=f"2026-01-0{day}T00:00:00+00:00"),
+            photos,
+            lesion_id=lesion.id,
+            actor="ada",
+            now=NOW,
+        )
+        for day, step in enumerate(steps, start=1)
+    ]
+    order = [kept[3], kept[1], kept[0], kept[2]]
+
+    def following(one: KeptScreening) -> str | None:
+        return next_unread(records, one, reviewer="ada", is_demo=False)
+
+    assert [following(one) for one in order] == [one.id for one in (*order[1:], order[0])]
+    confirm_review(records, reading(order[1]), now=NOW)
+    assert [following(one) for one in order] == [order[2].id, order[2].id, order[3].id, order[0].id]
+    assert next_unread(records, order[0], reviewer="ada", is_demo=True) is None
+    for one in order[2:]:
+        confirm_review(records, reading(one), now=NOW)
+    assert following(order[0]) is None
+    assert following(order[1]) == order[0].id
 
 
 def test_list_leaves_out_what_was_answered_anew_and_what_one_has_read(

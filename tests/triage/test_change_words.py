@@ -6,6 +6,7 @@ from dermascan_core.triage.change_words import (
     ONE_DATE_SO_FAR,
     SHARES_VARY,
     camera_words,
+    left_out_words,
     standing_step_words,
     steadiness_words,
 )
@@ -35,6 +36,14 @@ def test_shares_of_two_photos_are_said_to_vary_by_as_much_as_was_measured():
     assert "a higher or lower dot is no measure of change" in SHARES_VARY
     assert steadiness_words("25", 404).startswith(
         "Of 100 photos of our test (404 were counted), 25 got another class first"
+    )
+
+
+def test_what_a_chart_leaves_out_is_counted_and_named():
+    assert left_out_words("", n_of_other_kind=0, n_by_other_model=0) == ""
+    assert left_out_words("dermoscopic", n_of_other_kind=2, n_by_other_model=1) == (
+        "Not shown: 2 answers to photos by dermatoscope and 1 answer by another model, whose shares do not compare with "
+        "these; they stand in the list above."
     )
 
 
