@@ -52,7 +52,7 @@ def test_several_photos_follow_the_one_answer_unless_it_is_said_otherwise(open_p
 def test_two_kinds_are_shown_apart_each_by_its_name(both: AppTest) -> None:
     text = seen(both)
 
-    assert "These photos were taken in two ways (phone photo: 1; dermatoscope photo: 2)" in text
+    assert "These photos were taken in two ways (photo 1 by phone, photo 2 with a dermatoscope)" in text
     assert FUSION_NOT_MEASURED in text
     assert step_title(NextStep.URGENT_2_WEEKS, Voice.PUBLIC) in both.error[0].value
     assert [element.value for element in both.subheader][:3] == [
