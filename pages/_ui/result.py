@@ -87,23 +87,17 @@ def show_agreement(screening: Screening, voice: Voice) -> None:
     st.subheader("Do the photos agree?")
     if words := fusion_words(screening):
         st.info(words, icon=":material/call_split:")
-    st.dataframe(
-        [
-            {
-                "photo": f"{index}: {photo.name}",
-                **({"kind": kind_name(screening, photo)} if screening.is_mixed else {}),
-                "shown first": _first(photo, voice),
-                "cancer or pre-cancer, %": None if photo.prediction is None else 100 * photo.prediction.p_malignant,
-                "next step": step_title(photo.next_step, voice),
-            }
-            for index, photo in enumerate(screening.photos, start=1)
-        ],
-        column_config={
-            "cancer or pre-cancer, %": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%")
-        },
-        hide_index=True,
-        key="agreement",
-    )
+    rows = [
+        {
+            "photo": f"{index}: {kind_name(screening, photo)}" if screening.is_mixed else str(index),
+            "shown first": _first(photo, voice),
+            "cancer or pre-cancer": "-" if photo.prediction is None else _percent(photo.prediction.p_malignant),
+            "next step": step_title(photo.next_step, voice),
+        }
+        for index, photo in enumerate(screening.photos, start=1)
+    ]
+    with st.container(key="words-agreement"):
+        st.table(rows, hide_index=True)
 
 
 def _first(photo: PhotoScreening, voice: Voice) -> str:

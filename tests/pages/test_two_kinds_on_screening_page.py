@@ -60,7 +60,9 @@ def test_two_kinds_are_shown_apart_each_by_its_name(both: AppTest) -> None:
         "Photo 2: dermatoscope photo",
         "Photo 1: phone photo",
     ]
-    assert list(both.dataframe[0].value["kind"]) == ["phone photo", "dermatoscope photo"]
+    rows = both.table[0].value  # a table's words wrap on a narrow screen, a grid's are cut off
+    assert list(rows["photo"]) == ["1: phone photo", "2: dermatoscope photo"]
+    assert step_title(NextStep.URGENT_2_WEEKS, Voice.PUBLIC) in list(rows["next step"])
     assert len(ranked(both)) == 14
 
 
