@@ -178,6 +178,16 @@ def abstention_lines(evaluation: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def of_100_with_interval(one: Mapping[str, float | None]) -> str:
+    """Return a share and its interval as counts of a hundred; without the interval where there is none.
+
+    >>> of_100_with_interval({"value": 0.0847, "low": 0.057, "high": 0.113})
+    '8.5 (5.7 to 11)'
+    """
+    low, high = one["low"], one["high"]
+    return of_100(one["value"]) + ("" if low is None or high is None else f" ({of_100(low)} to {of_100(high)})")
+
+
 def not_assessed_words(evaluation: Mapping[str, Any]) -> str:
     """Return why fewer photos are "not assessed" than were refused; empty where nobody was refused as untested.
 
@@ -207,15 +217,10 @@ def on_top_words(repeatability: Mapping[str, Any] | None) -> str:
         return f"{said}how often was not measured for this model."
     own = repeatability["limit"]["measures"]["made_unsure"]
     return (
-        f"{said}with {repeatability['data']['n']:,} other photos it made {_of_100_with_interval(own)} of 100 answered ones "
+        f"{said}with {repeatability['data']['n']:,} other photos it made {of_100_with_interval(own)} of 100 answered ones "
         f"unsure (more than {repeatability['limit']['value']} changed answers of {len(repeatability['changes'])}; see "
         "*Worse photos*)."
     )
-
-
-def _of_100_with_interval(one: Mapping[str, float | None]) -> str:
-    low, high = one["low"], one["high"]
-    return of_100(one["value"]) + ("" if low is None or high is None else f" ({of_100(low)} to {of_100(high)})")
 
 
 def group_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
