@@ -102,10 +102,11 @@ def _show_models() -> None:
     if not manifests:
         st.info("No model is installed. Restore the folder 'weights' from the release, or train and release a model.")
         return
-    for manifest in manifests:
+    for index, manifest in enumerate(manifests):
         st.subheader(f"{manifest.name} {manifest.version}")
         rows = [{"part": part, "value": str(value)} for part, value in _describe(manifest).items()]
-        st.table(rows, hide_index=True)
+        with st.container(key=f"facts-{index}"):  # no value is cut off: a hash is read to its end
+            st.table(rows, hide_index=True)
 
 
 def _describe(manifest: Manifest) -> dict[str, object]:

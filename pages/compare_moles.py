@@ -132,7 +132,7 @@ def _show(compared: _Compared, voice: Voice) -> None:
     else:
         moles.show_odd_one(comparison, voice)
         moles.show_all(comparison, voice)
-        moles.show_traits(comparison)
+        moles.show_traits(comparison, voice)
     st.download_button(
         "Download this comparison (CSV)",
         data=lambda: comparison_csv(comparison, compared.codes),

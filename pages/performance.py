@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dermascan_core.errors import DermaScanError
+from dermascan_core.errors import DermaScanError, WeightsError
 from dermascan_core.model.manifest import Manifest
 from dermascan_core.services import models
 from dermascan_core.services.performance import (
@@ -128,7 +128,7 @@ def _show_one_evaluation(view: str, name: str, voice: Voice, names: Sequence[str
         st.info(f"There is nothing to show yet. {error}", icon=":material/hourglass_empty:")
         return
     if view == "answers":
-        measured_answers.show_evaluation(evaluation, voice)
+        measured_answers.show_evaluation(evaluation, voice, repeatability=_repeatability_or_none(name))
     elif view == "decisions":
         measured_decisions.show_decisions(name, which)
     elif view == "mistakes":
@@ -136,7 +136,7 @@ def _show_one_evaluation(view: str, name: str, voice: Voice, names: Sequence[str
     elif view == "groups":
         measured_groups.show_groups(evaluation)
     elif view == "doubt":
-        measured_doubt.show_doubt(evaluation, voice)
+        measured_doubt.show_doubt(evaluation, voice, repeatability=_repeatability_or_none(name))
     else:
         measured_pair.show_pair(evaluation, which, evaluation_words(which), names)
     _show_origin(evaluation)
@@ -184,7 +184,7 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
         engine = stress["model"]["engine"] if stress else ""
     elif view == "moles":
         measured = load_ugly_duckling(name)
-        measured_moles.show_moles(measured, name)
+        measured_moles.show_moles(measured, name, archive=_archive_of(name, measured))
         engine = measured["model"]["engine"] if measured else ""
     elif view == "refusals":
         measured_refusals.show_refusals(load_refusals(name), name)
@@ -208,6 +208,27 @@ def _show_model(view: str, name: str, manifest: Manifest | None, voice: Voice) -
 
 def _evaluation_or_none(name: str, which: str) -> dict[str, Any] | None:
     return load_evaluation(name, which) if which in available_evaluations(name) else None
+
+
+def _repeatability_or_none(name: str) -> dict[str, Any] | None:
+    """What was measured of the model; None also where the file is of other weights, which *Worse photos* tells in full."""
+    try:
+        return load_repeatability(name)
+    except WeightsError:
+        return None
+
+
+def _archive_of(name: str, measured: dict[str, Any] | None) -> str | None:
+    """The name of the evaluation of the very table whose moles were ranked, by its photos and people; None where none is."""
+    if measured is None:
+        return None
+    ranked = tuple(measured["data"].get(key) for key in ("n_rows", "n_people_in_table"))
+    for which in available_evaluations(name):
+        if which.startswith(tuple(_ARCHIVES)):
+            data = load_evaluation(name, which)["data"]
+            if (data["n_rows"], data["n_patients"]) == ranked:
+                return evaluation_words(which)
+    return None
 
 
 def _show_origin(evaluation: dict[str, Any]) -> None:

@@ -41,6 +41,7 @@ from ..model.predictor import PhotoOutput, Predictor
 from ..triage.evidence import not_repeatable_sentence
 from ..triage.policy import decide_next_step, untested_reason
 from ..triage.refusals import MAX_REFUSALS, WITHHELD, asks_for_retake
+from ..triage.two_kinds import say_which_photo
 from ..triage.wording import UNSURE_SENTENCE
 from ..trust.gate import GateScores
 from .performance import calm_rate, repeatability_limit
@@ -331,7 +332,7 @@ def _combine(
     """The most urgent photo decides; a refused photo beside answered ones only keeps them from calming.
 
     Photos of two types are decided type by type; the reasons are those of the type that asks for the most urgent step,
-    or of both where both do.
+    or of both where both do. Of several photos, a reason that speaks of one says which.
     """
     answered = [p for p in photos if p.prediction is not None]
 
@@ -356,6 +357,11 @@ def _combine(
     decided = [decide(leading) for leading in leading_ones]
     step = most_urgent(*(step for step, _ in decided))
     reasons = dict.fromkeys(reason for one, reasons in decided if one is step for reason in reasons)
+    if len(photos) > 1:
+        by_photo = {n: decide(photo)[1] for n, photo in enumerate(photos, start=1) if photo.prediction is not None}
+        reasons = dict.fromkeys(
+            say_which_photo(reason, [n for n, of_photo in by_photo.items() if reason in of_photo]) for reason in reasons
+        )
     return Screening(
         photos=tuple(photos),
         metadata=metadata,

@@ -8,7 +8,7 @@ SEVEN_POINT_URGENT = 3  # NG12: refer on a weighted score of 3 or more.
 LARGE_DIAMETER_MM = 7.0  # NG12: largest diameter 7 mm or more is a minor feature.
 # Three major features count 2, four minor ones 1 (NG12; Walter et al. 2013).
 SEVEN_POINT_WEIGHTS: dict[str, int] = {
-    "change in size": 2,
+    "change in size, shape or colour": 2,
     "irregular shape": 2,
     "irregular colour": 2,
     "7 mm or more": 1,
@@ -22,13 +22,14 @@ def seven_point_features(answers: Answers, metadata: Metadata) -> tuple[str, ...
     """Return which features of the weighted 7-point checklist were named, by their names in ``SEVEN_POINT_WEIGHTS``.
 
     Where two answers bear on one feature, a yes to either counts: a change in size, shape or colour is asked as one
-    question and counts as the change in size; an unlike half and an uneven edge both make an irregular shape.
+    question and counts once, as the checklist's change in size; an unlike half and an uneven edge both make an irregular
+    shape.
 
     >>> seven_point_features(Answers(evolving=True, irregular_border=True), Metadata(clin_size_long_diam_mm=7))
-    ('change in size', 'irregular shape', '7 mm or more')
+    ('change in size, shape or colour', 'irregular shape', '7 mm or more')
     """
     found = {
-        "change in size": answers.changing or answers.evolving,
+        "change in size, shape or colour": answers.changing or answers.evolving,
         "irregular shape": answers.asymmetric or answers.irregular_border,
         "irregular colour": answers.several_colours,
         "7 mm or more": is_large(answers, metadata),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 MIN_Z = 2.0  # robust standard deviations: less is no reason
 MAX_REASONS = 3
+MUCH_Z = 4.0  # as many make a difference "much" in plain words
 CLEAR_FACTOR = 1.5  # of the local outlier factor; about 1 is the company of the others
 
 # Feature -> (more of it, less of it).
@@ -58,6 +59,11 @@ SD_EXPLAINED = (
     "SD: standard deviations of your own moles, from their median (1.4826 times the median absolute deviation, and at least "
     "what two photos of one mole differ by). With few moles it is a rough yardstick."
 )
+SD_IN_PLAIN_WORDS = (
+    "Each line is one trait, each mark one mole. In the middle lies what is usual among your own moles; to the right there is "
+    "more of the trait, to the left less. Beyond the dotted lines a trait is named as what sets a mole apart. With few moles "
+    "this is a rough yardstick."
+)
 SIZE_CAUTION = (
     "Sizes compare only where all photos were taken from the same distance, as with one and the same dermatoscope; with a phone "
     "they seldom are."
@@ -69,22 +75,26 @@ def is_clear(outlier_factor: float) -> bool:
     return outlier_factor >= CLEAR_FACTOR
 
 
-def trait_reasons(z_scores: Mapping[str, float]) -> tuple[str, ...]:
+def trait_reasons(z_scores: Mapping[str, float], *, is_plain: bool = False) -> tuple[str, ...]:
     """Return what sets a mole apart from its owner's others, the strongest first, three at most.
 
     A colour is named once, by the stronger of its two readings, alone or against the skin.
 
     Args:
         z_scores: Feature -> robust standard deviations above the person's median; NaN where unknown.
+        is_plain: Say in plain words how much, without the number.
 
     >>> trait_reasons({"lightness": -2.3, "lightness_against_skin": -2.1, "asymmetry": 0.4})
     ('darker than your others by 2.3 SD',)
+    >>> trait_reasons({"lightness": -2.3, "colour_variety": 4.1}, is_plain=True)
+    ('much more varied in colour than your others', 'darker than your others')
     """
     known = {name: z for name, z in z_scores.items() if not math.isnan(z) and abs(z) >= MIN_Z}
     strongest: dict[str, str] = {}
     for name in sorted(known, key=lambda name: -abs(known[name])):
         strongest.setdefault(name.removesuffix("_against_skin"), name)
-    return tuple(_reason(name, known[name]) for name in list(strongest.values())[:MAX_REASONS])
+    say = _plain_reason if is_plain else _reason
+    return tuple(say(name, known[name]) for name in list(strongest.values())[:MAX_REASONS])
 
 
 def _reason(name: str, z: float) -> str:
@@ -92,3 +102,10 @@ def _reason(name: str, z: float) -> str:
     word, _, against = (more if z > 0 else less).partition(" against ")
     amount = f"{abs(z):.1f} SD" if abs(z) < 10 else "more than 10 SD"
     return f"{word} than your others by {amount}" + (f" (against {against})" if against else "")
+
+
+def _plain_reason(name: str, z: float) -> str:
+    more, less = _TRAITS[name]
+    word, _, against = (more if z > 0 else less).partition(" against ")
+    much = "much " if abs(z) >= MUCH_Z else ""
+    return f"{much}{word} than your others" + (f" (against {against})" if against else "")

@@ -59,16 +59,21 @@ def repeatability_words(repeatability: Repeatability, *, n_other_photos: int = 0
         n_others_changed: Of these, how many were answered with another class first or another next step.
 
     >>> repeatability_words(Repeatability(("turned", "darker"), ("darker",), (), 1))
-    'The answer changed in 1 of 2 small changes of this photo.'
+    'In 2 small changes of this photo, the answer changed once.'
     """
     n, total = repeatability.n_changed, len(repeatability.changes)
-    times = "in none of" if n == 0 else f"in {n} of"
-    words = f"The answer changed {times} {total} small changes of this photo"
+    words = f"In {total} small changes of this photo, the answer {_how_often_changed(n)}."
     if n_other_photos == 1:
-        words += f", and {'in' if n_others_changed else 'not in'} your other photo of this spot"
+        words += f" Your other photo of this spot got {'another' if n_others_changed else 'the same'} answer."
     elif n_other_photos:
-        words += f", and in {n_others_changed or 'none'} of your {n_other_photos} other photos of this spot"
-    return f"{words}."
+        n_same = n_other_photos - n_others_changed
+        words += f" Of your {n_other_photos} other photos of this spot, {n_others_changed or 'none'} got another answer"
+        words += f", {n_same or 'none'} the same."
+    return words
+
+
+def _how_often_changed(n: int) -> str:
+    return {0: "stayed the same", 1: "changed once"}.get(n, f"changed {n} times")
 
 
 def what_changed_words(repeatability: Repeatability) -> str:

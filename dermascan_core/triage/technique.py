@@ -152,8 +152,10 @@ DERMATOSCOPE: tuple[str, ...] = (
     "Keep the whole spot and its edge inside the circle.",
 )
 MACRO_LENS: tuple[str, ...] = (
-    "With a macro lens, 10x to 20x: go as near as the lens is made for, not 10 to 15 cm, and hold it straight above.",
+    "Only with a macro lens, 10x to 20x: go as near as the lens is made for, not 10 to 15 cm, and hold it straight above.",
 )
+# What most often spoils a phone's photo: stands beside the upload, also where no camera of ours is open.
+_BESIDE_A_PHONE = ("focus", "lighting", "orientation")
 # With a dermatoscope its own light, distance and angle hold.
 _ALSO_WITH_DERMATOSCOPE = ("general", "field_of_view", "colour")
 
@@ -172,9 +174,12 @@ def at_the_camera(image_type: ImageType | None = None) -> tuple[str, ...]:
 
 
 def with_that_lens(image_type: ImageType) -> tuple[str, ...]:
-    """Return what holds for the lens in use, one line each.
+    """Return what holds for the lens in use, one line each; for whoever has a macro lens, see ``MACRO_LENS``.
 
-    >>> with_that_lens(ImageType.DERMOSCOPIC)[0]
-    'Magnify 10x to 20x.'
+    >>> with_that_lens(ImageType.DERMOSCOPIC)[0], with_that_lens(ImageType.CLINICAL)[0]
+    ('Magnify 10x to 20x.', '10 to 15 cm away. Tap the spot. Hold still.')
     """
-    return DERMATOSCOPE if image_type is ImageType.DERMOSCOPIC else MACRO_LENS
+    if image_type is ImageType.DERMOSCOPIC:
+        return DERMATOSCOPE
+    by_key = {group.key: group.at_the_camera for group in GROUPS}
+    return tuple(by_key[key] for key in _BESIDE_A_PHONE)

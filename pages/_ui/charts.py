@@ -114,9 +114,15 @@ def effect_chart(points: Mapping[str, float], *, x_title: str) -> go.Figure:
         )
     )
     figure.update_layout(
-        height=90 + 40 * len(ordered),
+        height=90 + 20 * x_title.count("<br>") + 40 * len(ordered),
         margin={"l": 4, "r": 24, "t": 8, "b": 8},
-        xaxis={"title": x_title, "range": [-reach, reach], "fixedrange": True, "zeroline": True},
+        xaxis={
+            "title": x_title,
+            "range": [-reach, reach],
+            "fixedrange": True,
+            "zeroline": True,
+            "automargin": True,
+        },
         yaxis={"autorange": "reversed", "fixedrange": True, "automargin": True},
         showlegend=False,
     )

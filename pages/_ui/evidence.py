@@ -62,7 +62,7 @@ def _show_metadata_effects(photo: PhotoScreening, index: int, voice: Voice) -> N
     if voice is Voice.CLINICIAN:
         points = {field_words(name): 100 * effect for name, effect in photo.metadata_effects.items()}
         st.plotly_chart(
-            charts.effect_chart(points, x_title="points of cancer or pre-cancer, with it against without it"),
+            charts.effect_chart(points, x_title="points of cancer or pre-cancer,<br>with it against without it"),
             key=f"effects_{index}",
             config=charts.CONFIG,
             alt="Bars: how much each thing that the model was told raised or lowered cancer or pre-cancer",

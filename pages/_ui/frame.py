@@ -29,7 +29,8 @@ _REMEMBERED_VOICE_KEY = "remembered_voice"
 _VOICES = {Voice.PUBLIC.value: "Plain words", Voice.CLINICIAN.value: "For clinicians"}
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 
-# Greyed answers; chosen options readable on any ground; long words and commands never widen a phone's page; pictures of a photo never taller than the screen.
+# Greyed answers; chosen options readable on any ground; long words and commands never widen a phone's page; pictures of a photo never taller than the screen;
+# tables of facts wrap anywhere, tables of words between words.
 _STYLE = """<style>
 [class*="st-key-greyed"] { filter: grayscale(1); opacity: .62; }
 [class*="st-key-photo-"] img { max-height: 62vh; object-fit: contain; }
@@ -42,6 +43,10 @@ _STYLE = """<style>
 [class*="st-key-photo-pair-"] [data-testid="stColumn"] { min-width: 0; }
 [data-testid="stMain"] { overflow-wrap: anywhere; }
 [data-testid="stMain"] pre, [data-testid="stMain"] pre code { white-space: pre-wrap !important; }
+[class*="st-key-facts-"] td, [class*="st-key-facts-"] td * {
+  white-space: normal !important; overflow-wrap: anywhere !important; max-width: none !important;
+}
+[class*="st-key-words-"] td, [class*="st-key-words-"] td * { white-space: normal !important; max-width: none !important; }
 [data-testid="stMainBlockContainer"] { padding-top: 3.5rem; padding-bottom: 4rem; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -24,15 +25,21 @@ _WORDS = """
 """
 
 
-def show_evaluation(evaluation: dict[str, Any], voice: Voice) -> None:
-    """Show everything that ``metrics.json`` says about all photos together."""
+def show_evaluation(evaluation: dict[str, Any], voice: Voice, *, repeatability: Mapping[str, Any] | None) -> None:
+    """Show everything that ``metrics.json`` says about all photos together.
+
+    Args:
+        evaluation: Contents of ``metrics.json``.
+        voice: Of the page.
+        repeatability: What ``repeatability`` measured of the model; None where none ships.
+    """
     _show_plain_numbers(evaluation)
     _show_summary(evaluation)
     _show_operating_point(evaluation)
     if evaluation["classes"]:
         _show_classes(evaluation, voice)
     _show_calibration(evaluation)
-    _show_limits(evaluation)
+    _show_limits(evaluation, repeatability)
 
 
 def _show_plain_numbers(evaluation: dict[str, Any]) -> None:
@@ -145,12 +152,14 @@ def _show_calibration(evaluation: dict[str, Any]) -> None:
             )
 
 
-def _show_limits(evaluation: dict[str, Any]) -> None:
+def _show_limits(evaluation: dict[str, Any], repeatability: Mapping[str, Any] | None) -> None:
     st.header("When it holds back, and what it advises")
     lines = [*measures.abstention_lines(evaluation), measures.calm_sentence(evaluation)]
     st.markdown("\n".join(f"- {line}" for line in lines if line))
+    st.caption(measures.on_top_words(repeatability))
     st.dataframe(measures.next_step_rows(evaluation["next_steps"]), hide_index=True, key="next_steps")
-    st.caption("Next steps of the photos alone, as if no question had been answered.")
+    about = "Next steps of the photos alone, as if no question had been answered."
+    st.caption(f"{about} {measures.not_assessed_words(evaluation)}".strip())
 
 
 def _line_words(evaluation: dict[str, Any]) -> str:

@@ -174,7 +174,12 @@ def epoch_chart(
             hovertemplate=x_title + " %{x}: %{y:.4f}<extra>" + name + "</extra>",
         )
     if kept_epoch:
-        figure.add_vline(x=kept_epoch, line={"color": GREY, "dash": "dot"}, annotation_text="best epoch")
+        figure.add_vline(
+            x=kept_epoch,
+            line={"color": GREY, "dash": "dot"},
+            annotation={"text": "best epoch", "xanchor": "right" if _is_late(kept_epoch, curves) else "left"},
+            annotation_position="top",  # above the lines, not over them
+        )
     figure.update_layout(
         height=380,
         margin={**_MARGIN, "t": 24},
@@ -184,6 +189,11 @@ def epoch_chart(
         showlegend=True,
     )
     return figure
+
+
+def _is_late(epoch: int, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> bool:
+    """Whether an epoch lies in the second half, where words to its right would leave the chart."""
+    return 2 * epoch > max((max(x) for x, _ in curves.values() if len(x)), default=0)
 
 
 def count_chart(labels: Sequence[str], bars: Mapping[str, Sequence[float]]) -> go.Figure:

@@ -30,8 +30,14 @@ _GROUP_KINDS = {
 }
 
 
-def show_doubt(evaluation: Mapping[str, Any], voice: Voice) -> None:
-    """Show ``selective`` and the coverage of the sets of ``metrics.json``."""
+def show_doubt(evaluation: Mapping[str, Any], voice: Voice, *, repeatability: Mapping[str, Any] | None) -> None:
+    """Show ``selective`` and the coverage of the sets of ``metrics.json``.
+
+    Args:
+        evaluation: Contents of ``metrics.json``.
+        voice: Of the page.
+        repeatability: What ``repeatability`` measured of the model; None where none ships.
+    """
     st.header("When it holds back")
     selective = evaluation.get("selective")
     if not selective:
@@ -39,12 +45,12 @@ def show_doubt(evaluation: Mapping[str, Any], voice: Voice) -> None:
             "this evaluation is older than the curve, or knows only whether a photo is malignant.", "evaluate --help"
         )
     else:
-        _show_risk(selective)
+        _show_risk(selective, repeatability)
     if evaluation.get("classes"):
         _show_coverage(evaluation, voice)
 
 
-def _show_risk(selective: Mapping[str, Any]) -> None:
+def _show_risk(selective: Mapping[str, Any], repeatability: Mapping[str, Any] | None) -> None:
     st.markdown(
         "If the photos that the model doubts most go to a doctor unanswered, fewer of the others are wrong. The further left "
         "and the lower a line, the better that sign of doubt tells right from wrong."
@@ -55,10 +61,11 @@ def _show_risk(selective: Mapping[str, Any]) -> None:
     served = selective["as_served"]
     if served:
         st.markdown(
-            f"As the program answers today: **{100 * served['coverage']:.0f} of 100** photos get a plain answer; of these "
+            f"As the program answers today, from one look at each photo: **{100 * served['coverage']:.0f} of 100** photos get a plain answer; of these "
             f"**{100 * served['error']:.0f} of 100** are shown a wrong class first, and **{served['n_missed']} of "
             f"{served['n_malignant']}** with cancer or pre-cancer lie below the line."
         )
+        st.caption(measures.on_top_words(repeatability))
     show_table(
         [
             {

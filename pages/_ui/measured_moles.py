@@ -38,12 +38,13 @@ def show_in_short(measured: Mapping[str, Any] | None) -> None:
     )
 
 
-def show_moles(measured: Mapping[str, Any] | None, name: str) -> None:
+def show_moles(measured: Mapping[str, Any] | None, name: str, *, archive: str | None) -> None:
     """Show what ``ugly-duckling`` measured of a model.
 
     Args:
         measured: What it wrote; None where none ships.
         name: Of the model.
+        archive: What *Which photos* calls the archive of these moles; None where the model was not evaluated on it.
     """
     st.header("The odd one among a person's moles")
     st.markdown(
@@ -57,6 +58,7 @@ def show_moles(measured: Mapping[str, Any] | None, name: str) -> None:
             f"--model {name} --out weights/{name}.evaluation/ugly-duckling",
         )
         return
+    st.info(_archive_words(archive), icon=":material/folder_shared:")
     rows = {row["min_lesions"]: row for row in measured["rows"] if row["n_melanoma"]}
     least = st.segmented_control(
         "Whose moles",
@@ -73,7 +75,7 @@ def show_moles(measured: Mapping[str, Any] | None, name: str) -> None:
     )
     _draw(row)
     show_table([_table_row(row, order) for order in _ORDERS], key="moles_table", file_name="moles")
-    _say_what_it_adds(row)
+    _say_what_it_adds(row, archive)
     _show_limits(measured)
     with st.expander("Every melanoma", icon=":material/table:"):
         show_table([_melanoma_row(one) for one in measured["melanomas"]], key="melanomas_table", file_name="melanomas")
@@ -116,10 +118,20 @@ def _table_row(row: Mapping[str, Any], order: str) -> dict[str, str]:
     }
 
 
-def _say_what_it_adds(row: Mapping[str, Any]) -> None:
+def _archive_words(archive: str | None) -> str:
+    if archive is None:
+        return "These are not the test photos of *In short*: people with several moles each, so its figures do not hold here."
+    return (
+        "These photos are of another archive than the test photos of *In short*, of people with several moles each: "
+        f"*{archive}*. How the model alone does on them stands in *In short*, with that chosen under *Which photos*."
+    )
+
+
+def _say_what_it_adds(row: Mapping[str, Any], archive: str | None) -> None:
     below = row["below_threshold"]
+    where = f"In this archive ({archive}), another than the test's," if archive else "Among these people"
     st.markdown(
-        f"The model alone left {below['n']} of these {row['n_melanoma']} melanomas below its line. Of those, the odd one out "
+        f"{where} the model alone left {below['n']} of these {row['n_melanoma']} melanomas below its line. Of those, the odd one out "
         f"put {below['n_top_1']} first and {below['n_top_3']} among the first three. One never lowers the other."
     )
 

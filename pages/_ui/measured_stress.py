@@ -131,19 +131,13 @@ def _show_small_changes(stress: Mapping[str, Any]) -> None:
             [
                 {
                     "the next step differs between": words,
-                    "of 100 photos (95 % interval)": _of_100_with_interval(stress["single_views"][key]),
+                    "of 100 photos (95 % interval)": measures.of_100_with_interval(stress["single_views"][key]),
                 }
                 for key, words in _VIEWS.items()
                 if key in stress["single_views"]
             ],
             hide_index=True,
         )
-
-
-def _of_100_with_interval(one: Mapping[str, float | None]) -> str:
-    if one["low"] is None:
-        return measures.of_100(one["value"])
-    return f"{measures.of_100(one['value'])} ({measures.of_100(one['low'])} to {measures.of_100(one['high'])})"
 
 
 def _show_low_pigment(low: Mapping[str, Any]) -> None:

@@ -178,6 +178,51 @@ def abstention_lines(evaluation: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def of_100_with_interval(one: Mapping[str, float | None]) -> str:
+    """Return a share and its interval as counts of a hundred; without the interval where there is none.
+
+    >>> of_100_with_interval({"value": 0.0847, "low": 0.057, "high": 0.113})
+    '8.5 (5.7 to 11)'
+    """
+    low, high = one["low"], one["high"]
+    return of_100(one["value"]) + ("" if low is None or high is None else f" ({of_100(low)} to {of_100(high)})")
+
+
+def not_assessed_words(evaluation: Mapping[str, Any]) -> str:
+    """Return why fewer photos are "not assessed" than were refused; empty where nobody was refused as untested.
+
+    A refused photo asks for nothing by itself; a person or a place that was not tested asks for a doctor.
+    """
+    refused = evaluation["abstention"]["refused"]
+    n_untested = sum(n for code, n in refused["reasons"].items() if code.startswith("not_tested"))
+    if not n_untested or not evaluation["next_steps"]:
+        return ""
+    return (
+        f"Of the {refused['n']} refused photos, {refused['n'] - n_untested} are not assessed, for their quality. The other "
+        f"{n_untested}, of people or places that were not tested, are sent to a doctor and counted there."
+    )
+
+
+def on_top_words(repeatability: Mapping[str, Any] | None) -> str:
+    """Return what the look at small changes, which no evaluation counts, makes unsure on top of it.
+
+    Args:
+        repeatability: What ``repeatability`` measured of the model; None where none ships.
+    """
+    said = (
+        "Not counted here: Screening also looks at each answered photo with small changes, and calls an answer that changes "
+        "too often unsure too. That comes on top; "
+    )
+    if repeatability is None:
+        return f"{said}how often was not measured for this model."
+    own = repeatability["limit"]["measures"]["made_unsure"]
+    return (
+        f"{said}with {repeatability['data']['n']:,} other photos it made {of_100_with_interval(own)} of 100 answered ones "
+        f"unsure (more than {repeatability['limit']['value']} changed answers of {len(repeatability['changes'])}; see "
+        "*Worse photos*)."
+    )
+
+
 def group_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return one row a group; a group that is too small says so in place of every number."""
     return [

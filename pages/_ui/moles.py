@@ -11,14 +11,17 @@ from dermascan_core.domain import NextStep, Status
 from dermascan_core.services.mole_comparison import MIN_MOLES, ComparedMole, MoleComparison
 from dermascan_core.triage.comparison_words import (
     HARDLY_STANDS_OUT,
+    NO_TRAIT,
     NOT_JUDGED,
     ODD_ONE_AFTER_OTHERS_TITLE,
     ODD_ONE_TITLE,
     OTHERS_NOT_CLEARED,
     SD_EXPLAINED,
+    SD_IN_PLAIN_WORDS,
     SIZE_CAUTION,
     STANDS_OUT,
     TRAIT_NAMES,
+    trait_reasons,
 )
 from dermascan_core.triage.wording import UNSURE_SENTENCE, Voice, refusal_text, step_text, step_title
 
@@ -40,7 +43,7 @@ def show_odd_one(comparison: MoleComparison, voice: Voice) -> None:
         st.image(odd.thumbnail_jpeg, caption=as_plain_text(odd.name), width="stretch")
     with words:
         st.error(f"### {title}\n\n{STANDS_OUT if odd.is_clear else HARDLY_STANDS_OUT}", icon=":material/looks_one:")
-        st.markdown("**What sets it apart**\n" + "\n".join(f"- {reason}" for reason in odd.reasons))
+        st.markdown("**What sets it apart**\n" + "\n".join(f"- {reason}" for reason in _reasons(odd, voice)))
         st.markdown(f"**The model's own advice for this photo:** {step_title(odd.next_step, voice)}.")
     st.warning(OTHERS_NOT_CLEARED, icon=":material/warning:")
     _show_own_advice(
@@ -48,6 +51,13 @@ def show_odd_one(comparison: MoleComparison, voice: Voice) -> None:
         voice,
         opening="Also, by the model's own advice",
     )
+
+
+def _reasons(mole: ComparedMole, voice: Voice) -> tuple[str, ...]:
+    """What sets a mole apart: with the numbers for a clinician, in plain words for everybody else."""
+    if voice is Voice.CLINICIAN or NO_TRAIT in mole.reasons:
+        return mole.reasons
+    return trait_reasons(mole.z_scores, is_plain=True)
 
 
 _ASKS_FOR_A_DOCTOR = (NextStep.EMERGENCY, NextStep.URGENT_2_WEEKS, NextStep.SEE_DOCTOR)
@@ -103,8 +113,8 @@ def _show_mole(mole: ComparedMole, voice: Voice) -> None:
     st.markdown(f"Advice for this photo: **{step_title(mole.next_step, voice)}**")
     if mole.photo.status is Status.UNSURE:
         st.caption(mole.photo.reason.sentence if mole.photo.reason else UNSURE_SENTENCE)
-    if mole.reasons:
-        st.markdown("\n".join(f"- {reason}" for reason in mole.reasons))
+    if reasons := _reasons(mole, voice):
+        st.markdown("\n".join(f"- {reason}" for reason in reasons))
     if all(math.isnan(z) for z in mole.z_scores.values()):
         st.caption("No lesion stands out from the skin in this photo, so no trait was measured.")
     if voice is Voice.CLINICIAN and mole.photo.prediction is not None:
@@ -125,7 +135,7 @@ def show_not_judged(comparison: MoleComparison) -> None:
     st.warning(f"{NOT_JUDGED}\n\n{listed}", icon=":material/no_photography:")
 
 
-def show_traits(comparison: MoleComparison) -> None:
+def show_traits(comparison: MoleComparison, voice: Voice) -> None:
     """Draw every mole's traits beside the others', one of them marked."""
     st.header("How they differ")
     moles = comparison.judged
@@ -133,8 +143,8 @@ def show_traits(comparison: MoleComparison) -> None:
     marked = st.selectbox("Mole that is marked", range(len(moles)), format_func=labels.__getitem__, key="marked_mole")
     rows = {TRAIT_NAMES[name]: [mole.z_scores[name] for mole in moles] for name in TRAIT_NAMES}
     show_chart(
-        trait_chart(rows, labels, marked=marked),
+        trait_chart(rows, labels, marked=marked, is_plain=voice is not Voice.CLINICIAN),
         key="mole_traits",
-        alt="For each trait, how many standard deviations each mole lies from the middle of all; one mole is marked",
+        alt="For each trait, how far each mole lies from the middle of all; one mole is marked",
     )
-    st.caption(f"{SD_EXPLAINED} {SIZE_CAUTION}")
+    st.caption(f"{SD_EXPLAINED if voice is Voice.CLINICIAN else SD_IN_PLAIN_WORDS} {SIZE_CAUTION}")

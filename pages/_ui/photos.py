@@ -19,7 +19,7 @@ from dermascan_core.services.intake import (
     take_in,
 )
 from dermascan_core.triage.refusals import asks_for_retake, given_up_words, retake_words
-from dermascan_core.triage.technique import with_that_lens
+from dermascan_core.triage.technique import MACRO_LENS, with_that_lens
 from dermascan_core.triage.wording import Voice
 
 from . import camera, size
@@ -54,6 +54,8 @@ def ask_image_type(*, key: str = IMAGE_TYPE_KEY) -> ImageType | None:
         return None
     image_type = ImageType(chosen)
     st.caption(" · ".join(line.rstrip(".") for line in with_that_lens(image_type)))
+    if image_type is ImageType.CLINICAL:
+        st.caption(" · ".join(line.rstrip(".") for line in MACRO_LENS))
     return image_type
 
 

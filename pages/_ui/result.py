@@ -47,7 +47,6 @@ from .frequencies import is_counted, show_frequency
 from .model import engine_note
 from .similar import show_similar
 from .skin_tone import show_skin_tone
-from .worklist_table import SHARE_COLUMN, shown_percent
 
 _NO_FIGURES = (
     "How often such answers were wrong is not known: the test held no {kinds}, so no figures exist for such photos."
@@ -89,23 +88,17 @@ def show_agreement(screening: Screening, voice: Voice) -> None:
     st.subheader("Do the photos agree?")
     if words := fusion_words(screening):
         st.info(words, icon=":material/call_split:")
-    st.dataframe(
-        [
-            {
-                "photo": f"{index}: {photo.name}",
-                **({"kind": kind_name(screening, photo)} if screening.is_mixed else {}),
-                "shown first": _first(photo, voice),
-                "cancer or pre-cancer, %": None
-                if photo.prediction is None
-                else shown_percent(photo.prediction.p_malignant),
-                "next step": step_title(photo.next_step, voice),
-            }
-            for index, photo in enumerate(screening.photos, start=1)
-        ],
-        column_config={"cancer or pre-cancer, %": SHARE_COLUMN},
-        hide_index=True,
-        key="agreement",
-    )
+    rows = [
+        {
+            "photo": f"{index}: {kind_name(screening, photo)}" if screening.is_mixed else str(index),
+            "shown first": _first(photo, voice),
+            "cancer or pre-cancer": "-" if photo.prediction is None else percent_words(photo.prediction.p_malignant),
+            "next step": step_title(photo.next_step, voice),
+        }
+        for index, photo in enumerate(screening.photos, start=1)
+    ]
+    with st.container(key="words-agreement"):
+        st.table(rows, hide_index=True)
 
 
 def _first(photo: PhotoScreening, voice: Voice) -> str:

@@ -192,6 +192,20 @@ def test_no_page_asks_another_host_for_anything(chromium: Browser, address: str)
     assert icon.startswith("data:image/svg+xml")
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_facts_about_a_model_are_read_to_their_end(width: int, phone: Page, address: str) -> None:
+    phone.set_viewport_size({"width": width, "height": 780})
+    open_page(phone, address, "about")
+    facts = phone.locator('[class*="st-key-facts-0"]')
+    expect(facts.get_by_text("sha256")).to_be_visible()
+
+    cut_off = facts.locator("td, td *, [data-testid=stTable] > div").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"
+    )
+
+    assert cut_off == []
+
+
 def test_first_link_asked_of_a_fresh_server_goes_through_the_map(chromium: Browser, tmp_path: Path) -> None:
     page = chromium.new_page(viewport={"width": 1440, "height": 900})
 

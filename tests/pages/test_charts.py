@@ -10,6 +10,7 @@ from dermascan_core.domain import Prediction
 from dermascan_core.model.predictor import prediction_from_views
 from dermascan_core.triage.wording import Voice
 from pages._ui import charts, measures
+from pages._ui.measured_charts import epoch_chart
 from tests.fakes import CODES, fake_manifest
 
 
@@ -54,6 +55,20 @@ def test_calibration_chart_leaves_out_empty_bins() -> None:
 
     assert list(figure.data[1].x) == [0.2]
     assert list(figure.data[1].y) == [0.25]
+
+
+@pytest.mark.parametrize(("kept", "anchor"), [(3, "left"), (28, "right")])
+def test_best_epoch_is_named_above_the_lines_and_towards_the_middle(kept: int, anchor: str) -> None:
+    figure = epoch_chart({"AUC": (range(1, 31), [0.9] * 30)}, y_title="share", kept_epoch=kept)
+
+    [label] = figure.layout.annotations
+    assert (label.text, label.yanchor, label.y, label.xanchor) == ("best epoch", "bottom", 1, anchor)
+
+
+def test_effect_chart_makes_room_for_each_line_of_its_title() -> None:
+    one, two = (charts.effect_chart({"age": 2.0}, x_title=title) for title in ("points", "points,<br>of what"))
+
+    assert two.layout.height == one.layout.height + 20
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The page Compare your moles: the odd one first, nobody cleared, refused photos listed, own advice kept."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,11 +9,18 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dermascan_core.evaluation.report import SCHEMA
 from dermascan_core.services import models
-from dermascan_core.triage.comparison_words import ODD_ONE_AFTER_OTHERS_TITLE, ODD_ONE_TITLE, OTHERS_NOT_CLEARED
+from dermascan_core.triage.comparison_words import (
+    ODD_ONE_AFTER_OTHERS_TITLE,
+    ODD_ONE_TITLE,
+    OTHERS_NOT_CLEARED,
+    SD_EXPLAINED,
+    SD_IN_PLAIN_WORDS,
+)
 from tests.evaluation.test_ugly_duckling import OTHERS, person
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
-from tests.pages.reading import seen
+from tests.pages.reading import seen, voice_switch
 
 OpenPage = Callable[[str], AppTest]
 BROWNS = [(120, 70, 50), (124, 74, 52), (117, 68, 50), (121, 72, 54)]
@@ -54,10 +62,22 @@ def test_odd_mole_is_shown_first_with_its_reasons(open_page: OpenPage) -> None:
     page = compared(open_page, black=black())
 
     assert page.error[0].value.startswith(f"### {ODD_ONE_TITLE}")
-    assert "darker than your others by" in seen(page)
+    assert "darker than your others" in seen(page)
     assert r"**1. black\.jpg**" in seen(page)
     assert len(page.get("plotly_chart")) == 1
     assert page.selectbox(key="marked_mole").options[0] == "1. black.jpg"
+
+
+def test_statistics_are_for_the_clinician_and_plain_words_for_everybody_else(open_page: OpenPage) -> None:
+    page = compared(open_page, black=black())
+    assert SD_IN_PLAIN_WORDS in seen(page)
+    assert not any(word in seen(page) for word in (" SD", "median", "standard deviation"))
+
+    voice_switch(page).set_value("clinician").run()
+
+    assert SD_EXPLAINED in seen(page)
+    assert re.search(r"darker than your others by (\d\.\d|more than 10) SD", seen(page))
+    assert SD_IN_PLAIN_WORDS not in seen(page)
 
 
 def test_others_are_never_cleared(open_page: OpenPage) -> None:
@@ -153,10 +173,11 @@ def test_comparison_of_other_photos_is_hidden(open_page: OpenPage) -> None:
     assert ODD_ONE_TITLE not in seen(page)
 
 
-def write_measured(tmp_path: Path, sha256: str) -> None:
+def write_measured(tmp_path: Path, sha256: str, **data: int) -> None:
     from dermascan_core.evaluation.ugly_duckling import build_measured
 
     measured = build_measured([person("P1", [(0.1, 2.0)], OTHERS)], n_resamples=20)
+    measured["data"] |= data
     measured["model"] = {"name": models.DEFAULT_MODEL, "version": "1", "sha256": sha256, "engine": "fake", "n_views": 8}
     folder = tmp_path / f"{models.DEFAULT_MODEL}.evaluation" / "ugly-duckling"
     folder.mkdir(parents=True)
@@ -194,6 +215,27 @@ def test_performance_page_shows_what_was_measured(
     assert "**1** people, **10** moles, **1** melanomas." in seen(page)
     assert next(iter(page.dataframe[0].value["order"])) == "odd one out"
     assert len(page.get("plotly_chart")) == 1
+    assert page.info[0].value.startswith("These are not the test photos of *In short*")
+
+
+def test_archive_of_the_ranked_moles_is_named_where_the_model_was_evaluated_on_it(
+    open_page: OpenPage, fake_model: FakePredictor, tmp_path: Path
+) -> None:
+    write_measured(tmp_path, fake_model.manifest.sha256, n_rows=90, n_people_in_table=7)
+    for which, n_patients in (("isic2020_patients", 7), ("isic_uda1", 8)):
+        metrics = {"schema": SCHEMA, "model": {"sha256": ""}, "data": {"n_rows": 90, "n_patients": n_patients}}
+        folder = tmp_path / f"{models.DEFAULT_MODEL}.evaluation" / which
+        folder.mkdir()
+        (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+
+    page = open_page("performance").segmented_control(key="view").set_value("moles").run()
+
+    archive = "Other clinics, person by person: isic2020_patients"
+    assert (
+        f"another archive than the test photos of *In short*, of people with several moles each: *{archive}*"
+        in seen(page)
+    )
+    assert f"In this archive ({archive}), another than the test's, the model alone left" in seen(page)
 
 
 def test_performance_page_says_which_command_measures(open_page: OpenPage) -> None:

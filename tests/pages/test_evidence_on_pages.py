@@ -27,7 +27,7 @@ def test_result_says_how_steady_it_is_and_where_the_heat_lies(open_page: OpenPag
 
     text = seen(page)
     bars = [bar.text for bar in page.get("progress")]
-    steady = "The answer changed in none of 10 small changes of this photo, and not in your other photo of this spot."
+    steady = "In 10 small changes of this photo, the answer stayed the same. Your other photo of this spot got the same answer."
     assert sum(bar.startswith(steady) for bar in bars) == 2, bars
     assert "A steady answer can still be wrong" in text
     assert "of what the model looked at lies inside the spot" in text

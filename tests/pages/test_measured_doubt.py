@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from dermascan_core.evaluation.report import build_metrics
 from dermascan_core.services import models
+from pages._ui.measures import on_top_words
 from tests.evaluation.results_by_hand import random_results
 from tests.fakes import FakePredictor
 from tests.pages.reading import seen
@@ -32,6 +33,7 @@ def test_view_shows_risk_and_coverage_as_measured(open_page: OpenPage, folder: P
     assert len(page.get("plotly_chart")) == 2
     served = metrics["selective"]["as_served"]
     assert f"**{100 * served['coverage']:.0f} of 100** photos get a plain answer" in seen(page)
+    assert on_top_words(None) in [caption.value for caption in page.caption]
     area = page.dataframe[0].value["area under the line (lower is better)"]
     assert list(area) == [curve["area"] for curve in metrics["selective"]["doubts"].values()]
     assert page.dataframe[1].value["90 % set"][0] == "too few cases in this group"

@@ -261,7 +261,7 @@ def test_another_square_or_answer_gives_a_new_answer_and_both_are_kept(records, 
 def test_photos_of_two_kinds_keep_theirs_in_a_new_answer_unless_another_is_chosen(records, monkeypatch):
     screening = keep_case(records, close_up=photo_bytes(fake_photo(width=300, height=225, lesion=PALE)))
     page = read_to_the_answer(open_as(ADA, monkeypatch, "review", screening=screening))
-    assert "taken in two ways (dermatoscope photo: 1; phone photo: 2)" in seen(page)
+    assert "taken in two ways (photo 1 with a dermatoscope, photo 2 by phone)" in seen(page)
     assert seen(page).index("Photo 1: dermatoscope photo") < seen(page).index("Photo 2: phone photo")
 
     page.number_input(key=f"what_if_age_{screening}").set_value(80)

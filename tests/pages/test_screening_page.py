@@ -424,5 +424,7 @@ def test_lens_in_use_has_its_advice_beside_the_upload(open_page: OpenPage, name:
     assert MACRO_LENS[0] not in seen(page)
 
     page.radio(key=key).set_value("clinical").run()
-    assert MACRO_LENS[0].rstrip(".") in [caption.value for caption in page.caption]
+    captions = [caption.value for caption in page.caption]
+    [own] = [place for place, text in enumerate(captions) if text.startswith("10 to 15 cm away")]
+    assert captions.index(MACRO_LENS[0].rstrip(".")) == own + 1
     assert DERMATOSCOPE[0].rstrip(".") not in seen(page)

@@ -225,7 +225,7 @@ def test_card_of_two_kinds_names_both_and_marks_the_phone_photo_alone(monkeypatc
     assert "The bars may be far off" in phone
     assert "The bars may be far off" not in scope
     for text in (scope, phone):
-        assert "These photos were taken in two ways (dermatoscope photo: 1; phone photo: 2)" in text
+        assert "These photos were taken in two ways (photo 1 with a dermatoscope, photo 2 by phone)" in text
         assert "no such pairs were at hand." in text
 
 

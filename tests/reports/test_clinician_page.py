@@ -112,7 +112,10 @@ def test_answer_below_the_threshold_is_said_to_be_below_it(monkeypatch: pytest.M
 def test_report_tells_what_the_person_answered_and_left_open(monkeypatch: pytest.MonkeyPatch):
     text = report_of(REPORTED, monkeypatch)
 
-    assert "Weighted 7-point score from the answers: 2 of 10, as a lower bound: change in size (2)." in text
+    assert (
+        "Weighted 7-point score from the answers: 2 of 10, as a lower bound: change in size, shape or colour (2)."
+        in text
+    )
     assert "Said to be so: changed in size, shape or colour." in text
     assert "Not answered: bleeding that does not stop;" in text
     assert "age 61, female, back, 6.5 mm" in text

@@ -48,6 +48,16 @@ def test_strongest_three_traits_are_named_and_a_colour_once() -> None:
     )
 
 
+def test_plain_reasons_hold_the_same_traits_without_a_number() -> None:
+    z_scores = {"lightness": -2.1, "lightness_against_skin": -3.9, "asymmetry": 4.0, "size_share": 2.2}
+
+    assert trait_reasons(z_scores, is_plain=True) == (
+        "much less symmetrical than your others",
+        "darker than your others (against its skin)",
+        "larger in its photo than your others",
+    )
+
+
 def test_mole_among_the_others_is_not_called_clear() -> None:
     assert not is_clear(1.2)
     assert is_clear(1.5)

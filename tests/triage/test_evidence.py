@@ -29,13 +29,14 @@ def test_one_change_of_class_and_step_counts_once():
 def test_words_name_small_changes_and_other_photos():
     meter = _meter(CHANGES[:3])
 
-    assert repeatability_words(meter) == "The answer changed in 3 of 10 small changes of this photo."
-    assert repeatability_words(_meter()) == "The answer changed in none of 10 small changes of this photo."
+    assert repeatability_words(meter) == "In 10 small changes of this photo, the answer changed 3 times."
+    assert repeatability_words(_meter()) == "In 10 small changes of this photo, the answer stayed the same."
     assert repeatability_words(meter, n_other_photos=2, n_others_changed=1) == (
-        "The answer changed in 3 of 10 small changes of this photo, and in 1 of your 2 other photos of this spot."
+        "In 10 small changes of this photo, the answer changed 3 times. "
+        "Of your 2 other photos of this spot, 1 got another answer, 1 the same."
     )
     assert repeatability_words(meter, n_other_photos=1) == (
-        "The answer changed in 3 of 10 small changes of this photo, and not in your other photo of this spot."
+        "In 10 small changes of this photo, the answer changed 3 times. Your other photo of this spot got the same answer."
     )
 
 

@@ -34,5 +34,6 @@ def test_nothing_answered_is_all_left_open():
 
 def test_score_stands_beside_the_features_that_make_it():
     assert seven_point_words(Answers(changing=True, bleeding=True), Metadata()).startswith(
-        "Weighted 7-point score from the answers: 3 of 10, as a lower bound: change in size (2), oozing or crusting (1)."
+        "Weighted 7-point score from the answers: 3 of 10, as a lower bound: "
+        "change in size, shape or colour (2), oozing or crusting (1)."
     )

@@ -20,8 +20,8 @@ BOTH = replace(SCREENING, photos=(PHONE, SCOPE, PHONE))
 
 def test_two_kinds_are_said_to_be_answered_apart_and_not_measured_together():
     assert fusion_words(BOTH) == (
-        "These photos were taken in two ways (phone photo: 1, 3; dermatoscope photo: 2), so each kind was answered apart, as "
-        "if it were alone. "
+        "These photos were taken in two ways (photos 1 and 3 by phone, photo 2 with a dermatoscope), so each kind was "
+        "answered apart, as if it were alone. "
         f"The more urgent answer counts. The shares of the two kinds were not joined. {NOT_MEASURED}"
     )
     assert NOT_MEASURED in not_checked(BOTH)
