@@ -41,7 +41,8 @@ def calm_words(n_calm: int, n_all: int, *, n_low: int, rate: CalmRate | None) ->
     said = f"{n_calm:,} of {n_all:,} {'is' if n_calm == 1 else 'are'} ranked calm (routine check or self-monitoring)."
     if rate is None or not n_low:
         return f"{said} How many of them are missed cancers was not measured for such photos. {LOW_ANSWERS_MISS}"
-    interval = "" if rate.low is None or rate.high is None else f" ({_of(rate.low, n_low)} to {_of(rate.high, n_low)})"
+    ends = [] if rate.low is None or rate.high is None else [_of(rate.low, n_low), _of(rate.high, n_low)]
+    interval = f" ({ends[0]} to {ends[1]})" if len(set(ends)) == 2 else ""
     return (
         f"{said} In the test, {of_100(rate.share)} of 100 photos with such a low answer were cancer or pre-cancer all the "
         f"same: among {n_low:,} that would be {_of(rate.share, n_low)}{interval}, if this list is like the test. There, "
