@@ -60,12 +60,14 @@ def say_which_photo(reason: str, numbers: Sequence[int]) -> str:
 
     Args:
         reason: One sentence or more.
-        numbers: Of the photos that gave it, from 1; one at least where it speaks of a photo.
+        numbers: Of the photos that gave it, from 1; where none did, it stays as it is.
 
     >>> say_which_photo("This photo has features.", [2]), say_which_photo("It is in this photo.", [1, 2])
     ('Photo 2 has features.', 'It is in each of photos 1 and 2.')
+    >>> say_which_photo("This photo has features.", [])
+    'This photo has features.'
     """
-    if not re.search(r"\bthis photo\b", reason, re.IGNORECASE):
+    if not numbers or not re.search(r"\bthis photo\b", reason, re.IGNORECASE):
         return reason
     which = f"{'each of ' if len(numbers) > 1 else ''}{photos_by_number(numbers)}"
     named = re.sub(r"\bThis photo\b", which[0].upper() + which[1:], reason)

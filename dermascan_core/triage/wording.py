@@ -354,8 +354,8 @@ def calm_rate_words(screening: Screening, photo: PhotoScreening) -> str | None:
         return None
     interval = "" if rate.low is None or rate.high is None else f" ({_of_100(rate.low)} to {_of_100(rate.high)})"
     return (
-        f"Of 100 test photos whose answer was below the line for a doctor, as here, {_of_100(rate.share)}{interval} were cancer or pre-cancer all the "
-        f"same. In the whole test it was {_of_100(rate.prevalence)} of 100; everyday life has far fewer."
+        f"Of 100 test photos whose answer was below the line for a doctor, as here, {_of_100(rate.share)}{interval} were "
+        f"cancer or pre-cancer all the same. In the whole test it was {_of_100(rate.prevalence)} of 100; everyday life has far fewer."
     )
 
 

@@ -61,8 +61,8 @@ def _show_risk(selective: Mapping[str, Any], repeatability: Mapping[str, Any] | 
     served = selective["as_served"]
     if served:
         st.markdown(
-            f"As the program answers today, from one look at each photo: **{100 * served['coverage']:.0f} of 100** photos get a plain answer; of these "
-            f"**{100 * served['error']:.0f} of 100** are shown a wrong class first, and **{served['n_missed']} of "
+            f"As the program answers today, from one look at each photo: **{100 * served['coverage']:.0f} of 100** photos get a "
+            f"plain answer; of these **{100 * served['error']:.0f} of 100** are shown a wrong class first, and **{served['n_missed']} of "
             f"{served['n_malignant']}** with cancer or pre-cancer lie below the line."
         )
         st.caption(measures.on_top_words(repeatability))

@@ -131,8 +131,8 @@ def _say_what_it_adds(row: Mapping[str, Any], archive: str | None) -> None:
     below = row["below_threshold"]
     where = f"In this archive ({archive}), another than the test's," if archive else "Among these people"
     st.markdown(
-        f"{where} the model alone left {below['n']} of these {row['n_melanoma']} melanomas below its line. Of those, the odd one out "
-        f"put {below['n_top_1']} first and {below['n_top_3']} among the first three. One never lowers the other."
+        f"{where} the model alone left {below['n']} of these {row['n_melanoma']} melanomas below its line. Of those, the odd "
+        f"one out put {below['n_top_1']} first and {below['n_top_3']} among the first three. One never lowers the other."
     )
 
 
