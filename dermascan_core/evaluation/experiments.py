@@ -295,8 +295,8 @@ def chance_words(experiments: Sequence[Experiment]) -> str:
         return "One run a row: nothing here says how much chance alone changes."
     n_runs, low, high = found
     return (
-        f"One run a row. The {n_runs} runs that change nothing, or the seed alone, lie between {low:.3f} and {high:.3f}: smaller "
-        f"differences than {high - low:.3f} say nothing. Each is taken from the mean of those that change nothing."
+        f"One run a row. The {n_runs} runs that change nothing, or the seed alone, have scores between {low:.3f} and {high:.3f}: "
+        f"smaller differences of it than {high - low:.3f} say nothing. Each is taken from the mean of those that change nothing."
     )
 
 

@@ -88,7 +88,7 @@ def test_rows_are_told_from_the_mean_of_all_runs_without_a_change_and_the_page_s
     assert chance_range(found) == (3, 0.60, 0.635)
     page = markdown_page(found)
     assert (
-        "The 3 runs that change nothing, or the seed alone, lie between 0.600 and 0.635: smaller differences than 0.035"
+        "The 3 runs that change nothing, or the seed alone, have scores between 0.600 and 0.635: smaller differences of it than 0.035"
         in page
     )
     assert "`base` and `base-again` are the recipe `small` without a change" in page
