@@ -76,7 +76,7 @@ def test_resnet50_is_trained_as_the_ledger_says():
         ("downsample_range=0-1", "Expected downsample_range as LOW-HIGH, within 0.05 to 1. Received '0-1'."),
         ("jpeg_quality=40-40", "within 1 to 100, in whole numbers and LOW below HIGH. Received '40-40'."),
         ("jpeg_quality=40.5-90", "within 1 to 100, in whole numbers and LOW below HIGH. Received '40.5-90'."),
-        ("backbone=eyes", "Expected backbone as one of mobilenet_v2, nasnet_mobile, "),
+        ("backbone=eyes", "Expected backbone as one of mobilenet_v2, mobilenet_v2_attention, "),
     ],
 )
 def test_wrong_setting_says_what_was_expected(setting, message):
