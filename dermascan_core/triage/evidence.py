@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..domain import ArtefactCheck, PhotoScreening, Repeatability, Screening
+from .shown import percent_words
 from .wording import Voice, class_name
 
 REPEATABILITY_LIMITS = "A steady answer can still be wrong: steady means that such photos are judged alike, not that they are judged right."
@@ -135,7 +136,7 @@ def painted_over_words(photo: PhotoScreening, voice: Voice) -> str:
         return ""
     again = artefacts.prediction
     first = class_name(again.predicted, voice)
-    percent = f"{100 * again.p_malignant:.0f} % (was {100 * shown.p_malignant:.0f} %)"
+    percent = f"{percent_words(again.p_malignant)} (was {percent_words(shown.p_malignant)})"
     if again.predicted == shown.predicted:
         return f"Painted over, the same class is shown first; cancer or pre-cancer {percent}."
     return (

@@ -192,7 +192,8 @@ def decide_next_step(
         codes.append("model_calm")
     if step is not NextStep.ROUTINE_CHECK:
         codes = [code for code in codes if code not in _OPEN]
-    seen_how = _seen_elsewhere(prediction, prediction_without_metadata, prediction_without_artefacts)
+    as_shown = _codes_from_model(prediction, None, is_unsure=status is Status.UNSURE)
+    seen_how = _seen_elsewhere(as_shown, prediction_without_metadata, prediction_without_artefacts)
     sentences = (*_sentences(codes, numbers, seen_how), *contradictions(answers, metadata))
     changed_by = [
         sentence
@@ -261,14 +262,14 @@ def _codes_from_model(
 
 
 def _seen_elsewhere(
-    shown: Prediction, without_metadata: Prediction | None, without_artefacts: Prediction | None
+    as_shown: Collection[str], without_metadata: Prediction | None, without_artefacts: Prediction | None
 ) -> dict[str, str]:
     """Return the codes that the answer whose bars are shown does not give, each with the words for the reading that does."""
     found: dict[str, str] = {}
     for words, other in ((WITHOUT_METADATA, without_metadata), (WITHOUT_ARTEFACTS, without_artefacts)):
         for code in [] if other is None else _codes_from_prediction(other):
             found.setdefault(code, words)
-    return {code: words for code, words in found.items() if code not in _codes_from_prediction(shown)}
+    return {code: words for code, words in found.items() if code not in as_shown}
 
 
 def _codes_from_prediction(prediction: Prediction) -> list[str]:

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from dermascan_core.domain import Prediction
 from dermascan_core.taxonomy import HAM_CODES, HAM_MALIGNANT
+from dermascan_core.triage.shown import percent_words
 from dermascan_core.triage.wording import Voice, class_name
 
 # Blue and orange keep apart for every common colour blindness, on white and on near-black.
@@ -44,7 +45,7 @@ def class_chart(
             x=100 * numbers.ham_probabilities,
             orientation="h",
             marker=marker,
-            text=[f"{100 * p:.0f} %" if p >= 0.01 else "< 1 %" for p in numbers.ham_probabilities],
+            text=[_short_percent(p) for p in numbers.ham_probabilities],
             textposition="outside",
             cliponaxis=False,
             hovertemplate="%{y}: %{x:.1f} %<extra>" + name + "</extra>",
@@ -81,7 +82,10 @@ def label_mix_chart(
             x=[100 * shares[code] for code in codes],
             orientation="h",
             marker=marker,
-            text=[f"{100 * shares[code]:.0f} %" for code in codes],
+            # Labels are counted: of a dozen photos, none is none.
+            text=[
+                f"{100 * shares[code]:.0f} %" if shares is label_mix else _short_percent(shares[code]) for code in codes
+            ],
             textposition="outside",
             cliponaxis=False,
             hovertemplate="%{y}: %{x:.1f} %<extra>" + name + "</extra>",
@@ -95,6 +99,10 @@ def label_mix_chart(
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     )
     return figure
+
+
+def _short_percent(share: float) -> str:
+    return percent_words(share).replace("under", "<").replace("over", ">")
 
 
 def effect_chart(points: Mapping[str, float], *, x_title: str) -> go.Figure:

@@ -11,6 +11,7 @@ from dermascan_core.imaging.overlay import blend_heat_map, heat_inside
 from dermascan_core.imaging.segment import segment_lesion
 from dermascan_core.imaging.steps import STEPS
 from dermascan_core.triage.evidence import HEAT_LIMITS, heat_words
+from dermascan_core.triage.shown import percent_words
 from dermascan_core.triage.wording import HEAT_MAP_CAPTION, Voice, class_name, step_title
 
 from .explain_further import show_further
@@ -98,6 +99,6 @@ def show_steps_effect(screening: Screening, with_steps: Screening, steps: tuple[
                 st.image(photo.square, caption=title, width="stretch")
                 st.markdown(
                     f"{class_name(prediction.predicted, voice)} first; cancer or pre-cancer "
-                    f"**{100 * prediction.p_malignant:.0f} %**; {step_title(photo.next_step, voice).lower()}"
+                    f"**{percent_words(prediction.p_malignant)}**; {step_title(photo.next_step, voice).lower()}"
                 )
     st.caption("If a step makes the answer more urgent, tell the doctor. The result above does not use these steps.")

@@ -9,6 +9,7 @@ from dermascan_core.domain import Screening
 from dermascan_core.imaging.overlay import blend_heat_map
 from dermascan_core.services.explanations import Explanation, answer_covered, explain_further
 from dermascan_core.taxonomy import HAM_CODES
+from dermascan_core.triage.shown import percent_words
 from dermascan_core.triage.wording import Voice, class_name
 
 from .frame import failures_told
@@ -57,7 +58,7 @@ def _show(screening: Screening, index: int, found: Explanation, voice: Voice) ->
         )
     name = class_name(found.code, voice)
     st.markdown(
-        f"With one view of the photo, {name} has {100 * found.probability:.0f} %. "
+        f"With one view of the photo, {name} has {percent_words(found.probability)}. "
         + (
             f"Covering the place that matters most lowers it by {100 * top:.0f} points."
             if top >= 0.005
@@ -104,7 +105,7 @@ def _let_cover(screening: Screening, index: int, code: str, voice: Voice) -> Non
             }
             st.table(
                 [
-                    {"share of": title, "uncovered": f"{100 * before:.0f} %", "covered": f"{100 * after:.0f} %"}
+                    {"share of": title, "uncovered": percent_words(before), "covered": percent_words(after)}
                     for title, (before, after) in rows.items()
                 ],
                 hide_index=True,

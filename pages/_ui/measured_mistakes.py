@@ -16,6 +16,7 @@ from dermascan_core.errors import DermaScanError
 from dermascan_core.services.labelled_photos import draw_sheet, heat_photos, small_photos
 from dermascan_core.services.performance import load_agreement
 from dermascan_core.triage.evidence import HEAT_LIMITS
+from dermascan_core.triage.shown import percent_words
 from dermascan_core.triage.wording import HEAT_MAP_CAPTION, Voice, class_name
 
 from . import charts, measures
@@ -165,7 +166,7 @@ def _show_gallery(
                 was = class_name(case["dx"], voice) if case["dx"] else "unknown"
                 st.caption(
                     f"Was **{was}**. Shown first: {class_name(case['predicted'], voice)}, "
-                    f"{100 * case['p_predicted']:.0f} %. Cancer or pre-cancer: {100 * case['p_malignant']:.0f} %. "
+                    f"{percent_words(case['p_predicted'])}. Cancer or pre-cancer: {percent_words(case['p_malignant'])}. "
                     f"{as_plain_text(case['image_id'])}"
                 )
     if heat:

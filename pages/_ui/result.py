@@ -168,7 +168,7 @@ def _show_marks(screening: Screening, photo: PhotoScreening) -> None:
 
 
 def show_ranked(prediction: Prediction, voice: Voice) -> None:
-    """Show all seven classes with bars, the one shown first on top, and how much of them is cancer or pre-cancer."""
+    """Show all seven classes with bars, in the order of ``ranked_shares``, and how much of them is cancer or pre-cancer."""
     ranked = ranked_shares(prediction)
     # Clinicians read the set as it was fitted, others what stays possible.
     possible = prediction.set_90 if voice is Voice.CLINICIAN else possible_codes(prediction)

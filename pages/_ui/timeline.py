@@ -10,6 +10,7 @@ from dermascan_core.services.lesion_dates import is_read
 from dermascan_core.services.readings import OTHER, OTHER_CANCER
 from dermascan_core.services.reviewing import WITHDRAWN
 from dermascan_core.taxonomy import CLASS_BY_CODE, HAM_NAMES
+from dermascan_core.triage.shown import percent_words
 
 from .frame import as_plain_text, link_page
 from .reading import DX_WORDS, STEP_WORDS, review_words
@@ -49,7 +50,7 @@ def answer_line(case: KeptCase, *, reviewer: str) -> str:
     head = f"{moment(kept.screened_at)}: screened, {kept.image_type}"
     if not is_read(case, reviewer):
         return f"{head}. Not read by you yet, so its answer is not shown here."
-    share = "not assessed" if kept.p_malignant is None else f"{100 * kept.p_malignant:.0f} % cancer or pre-cancer"
+    share = "not assessed" if kept.p_malignant is None else f"{percent_words(kept.p_malignant)} cancer or pre-cancer"
     first = DX_WORDS.get(kept.predicted or "", "no class")
     again = " It was answered anew with another square or answer." if kept.replaces_id else ""
     return f"{head}: {first}, {share}, {STEP_WORDS[kept.next_step].lower()} (model {as_plain_text(kept.model)}).{again}"

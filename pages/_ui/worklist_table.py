@@ -11,6 +11,7 @@ from dermascan_core.domain import CalmRate, NextStep
 from dermascan_core.services.thumbnails import data_address
 from dermascan_core.services.worklist import WorklistEntry, WorklistFilter, calm_summary, matching, step_counts
 from dermascan_core.triage.reading_order import ONE_LOOK, ORDER_ONLY, calm_words, to_read_words
+from dermascan_core.triage.shown import percent_words
 from dermascan_core.triage.wording import BARS_CAPTION, Voice, class_name, step_title
 
 from .frame import as_plain_text
@@ -19,7 +20,7 @@ ROWS_A_PAGE = 50
 TILES_A_PAGE = 24
 # A share is never shown as none or as all.
 _LEAST_SHOWN = 0.001
-SHARE_COLUMN = st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.1f %%")
+_SHARE_COLUMN = st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.1f %%")
 ENDS_NOTE = "0.1 % stands for that or less, 99.9 % for that or more."
 _VIEWS = {"table": "Table", "gallery": "Gallery"}
 Numbered = tuple[int, WorklistEntry]
@@ -152,8 +153,8 @@ class WorklistView:
             _without_empty([self._row(number, entry) for number, entry in page]),
             column_config={
                 "photo": st.column_config.ImageColumn(width="small"),
-                "cancer or pre-cancer": SHARE_COLUMN,
-                "its share": SHARE_COLUMN,
+                "cancer or pre-cancer": _SHARE_COLUMN,
+                "its share": _SHARE_COLUMN,
                 "notes": st.column_config.TextColumn(width="large"),
             },
             row_height=64,
@@ -225,7 +226,7 @@ class WorklistView:
             st.markdown(":material/image_not_supported: No picture")
         marks = " :material/flag:" if entry.is_flagged else ""
         marks += " :material/done:" if entry.is_read else ""
-        share = "" if self.is_order_only or entry.p_malignant is None else f", {100 * entry.p_malignant:.0f} %"
+        share = "" if self.is_order_only or entry.p_malignant is None else f", {percent_words(entry.p_malignant)}"
         st.markdown(f"**{number}.** {title}{share}{marks}")
         st.caption(as_plain_text(" ".join(filter(None, (entry.person, entry.lesion))) or entry.names[0], max_chars=28))
         self._offer(entry)
@@ -238,7 +239,7 @@ def _without_empty(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def shown_percent(share: float | None) -> float | None:
-    """Return a share as the percentage that ``SHARE_COLUMN`` shows."""
+    """Return a share as the percentage that ``_SHARE_COLUMN`` shows."""
     return None if share is None else 100 * min(max(share, _LEAST_SHOWN), 1 - _LEAST_SHOWN)
 
 
