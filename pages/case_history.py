@@ -18,7 +18,7 @@ from dermascan_core.services.records import Records, list_people, withdraw_conse
 from dermascan_core.services.review_case import open_case
 from pages._ui.access import require
 from pages._ui.frame import as_plain_text, failures_told, link_page, page_frame
-from pages._ui.queue import CASE_PARAM, PERSON_PARAM
+from pages._ui.queue import CASE_PARAM, LESION_PARAM, PERSON_PARAM
 from pages._ui.records import day, lesion_name, now_utc, open_records_here
 from pages._ui.then_and_now import show_then_and_now
 from pages._ui.timeline import outcome_name, show_timeline
@@ -54,7 +54,7 @@ def _person_asked_for(records: Records) -> str:
 
 
 def _choose(person: str) -> None:
-    for name in (PERSON_PARAM, CASE_PARAM):
+    for name in (PERSON_PARAM, CASE_PARAM, LESION_PARAM):
         st.query_params.pop(name, None)
     if person:
         st.query_params[PERSON_PARAM] = person
@@ -96,7 +96,8 @@ def _show_person(records: Records, history: PersonHistory, user: User) -> None:
     demo = "**Made up, for trying the program.** " if person.is_demo else ""
     st.markdown(f"{demo}{named}{born}{_counted(len(history.lesions), 'lesion')} kept.")
     dated = [lesion for lesion in history.lesions if n_days(dated_photos(lesion)) > 1]
-    for lesion in history.lesions:
+    asked_for = str(st.query_params.get(LESION_PARAM, ""))
+    for lesion in sorted(history.lesions, key=lambda one: one.lesion.id != asked_for):
         _show_lesion(records, lesion, user, shows_photos=[lesion] == dated)
     _show_rights(records, history, user)
 

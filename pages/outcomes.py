@@ -28,7 +28,7 @@ from dermascan_core.services.survey import AGREEMENT, STATEMENTS, answer_survey,
 from dermascan_core.services.withholding import Withheld
 from pages._ui.access import require
 from pages._ui.frame import Width, as_plain_text, failures_told, link_page, page_frame
-from pages._ui.queue import PERSON_PARAM
+from pages._ui.queue import LESION_PARAM, PERSON_PARAM
 from pages._ui.records import lesion_name, now_utc, open_records_here
 from pages._ui.withheld import offer_switch
 
@@ -69,7 +69,8 @@ def show_page() -> None:
 
 def _show_report(report: OutcomeReport, user: User) -> None:
     counted = ", ".join(f"{dx} {n}" for dx, n in report.by_dx.items())
-    st.markdown(f"**{len(report.cases)} lesions with an outcome**: {counted}.")
+    lesions = f"{len(report.cases)} lesion{'s' if len(report.cases) != 1 else ''}"
+    st.markdown(f"**{lesions} with an outcome**: {counted}.")
     if report.n_unanswered:
         st.markdown(f"Of {report.n_unanswered} the model had given no answer before; they are left out of its figures.")
     whose = {case.record.lesion_id: case.record.pseudonym for case in report.cases}
@@ -142,7 +143,8 @@ def _link_lesions(title: str, lesion_ids: Sequence[str], whose: Mapping[str, str
     with st.container(horizontal=True):
         for one in lesion_ids[:_MAX_LISTED]:
             label = f"{whose[one]}, {lesion_name(one)}"
-            link_page("pages/case_history.py", label, icon=":material/history:", query={PERSON_PARAM: whose[one]})
+            query = {PERSON_PARAM: whose[one], LESION_PARAM: one}
+            link_page("pages/case_history.py", label, icon=":material/history:", query=query)
 
 
 def share_words(share: Proportion) -> str:

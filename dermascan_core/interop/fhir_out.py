@@ -19,6 +19,7 @@ from typing import Any
 from ..domain import ANSWER_FIELDS, ImageType, NextStep, PhotoScreening, Prediction, Screening, Status
 from ..taxonomy import CLASS_BY_CODE, HAM_CODES
 from ..triage.checklist import seven_point_score
+from ..triage.refusals import step_words
 from ..triage.told import HISTORY_NAMES, SYMPTOM_NAMES
 from ..triage.wording import (
     BARS_CAPTION,
@@ -30,7 +31,6 @@ from ..triage.wording import (
     Voice,
     calm_rate_words,
     class_name,
-    how_soon,
     not_checked,
     phone_words,
     refusal_text,
@@ -185,13 +185,13 @@ def _item(name: str, text: str, value: Any) -> Resource:
 
 
 def _next_step(screening: Screening) -> Resource:
-    step = screening.next_step
+    step, said = screening.next_step, step_words(screening, Voice.REPORT)
     return _observation(
         screening,
         "next-step",
         "Next step that the program advises",
         valueCodeableConcept=_step_concept(step),
-        note=_notes(step_text(step, Voice.REPORT), f"How soon: {how_soon(step)}.", *screening.step_reasons),
+        note=_notes(said.text, f"How soon: {said.how_soon}.", *screening.step_reasons),
         derivedFrom=[_to("answers"), *(_to(f"media-{n}") for n in range(1, len(screening.photos) + 1))],
     )
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from ..domain import ImageType, NextStep, PhotoScreening, Prediction, Screening, Status
 from ..taxonomy import HAM_MALIGNANT
+from ..triage.refusals import step_words
 from ..triage.rules import UNTESTED_SKIN_TYPES
 from ..triage.shown import order_note, percent_words, possible_codes, ranked_shares
 from ..triage.two_kinds import KIND_NAMES, apart_words
@@ -28,7 +29,6 @@ from ..triage.wording import (
     booking_words,
     calm_rate_words,
     class_name,
-    how_soon,
     not_checked,
     phone_words,
     refusal_text,
@@ -146,7 +146,7 @@ def _draw_head(page: Page, screening: Screening, voice: Voice) -> None:
 
 
 def _draw_next_step(page: Page, screening: Screening, voice: Voice) -> None:
-    step = screening.next_step
+    step, said = screening.next_step, step_words(screening, voice)
     colour = _STEP_COLOURS[step]
     top = page.y
     inner = Column(page.column.left + page.px(36), page.column.right - page.px(24))
@@ -155,9 +155,9 @@ def _draw_next_step(page: Page, screening: Screening, voice: Voice) -> None:
         page.y = top + page.px(22)
         page.write(step_title(step, voice), size=52, is_bold=True, colour=colour, column=inner)
         page.gap(4)
-        page.write(f"How soon: {how_soon(step)}", size=31, is_bold=True, column=inner)
+        page.write(f"How soon: {said.how_soon}", size=31, is_bold=True, column=inner)
         page.gap(6)
-        page.write(step_text(step, voice), size=27, column=inner)
+        page.write(said.text, size=27, column=inner)
         if not is_last:
             page.panel(top, page.y + page.px(22), bar=colour)
     page.gap(22 + 26)

@@ -13,6 +13,7 @@ from typing import Any
 from ..domain import PhotoScreening, Prediction, Reason, Screening, Status
 from ..tables import safe_cell
 from ..taxonomy import CLASSES, HAM_CODES
+from ..triage.refusals import step_words
 from ..triage.two_kinds import fusion_words
 from ..triage.wording import (
     BARS_CAPTION,
@@ -20,10 +21,8 @@ from ..triage.wording import (
     HEAT_MAP_CAPTION,
     Voice,
     calm_rate_words,
-    how_soon,
     not_checked,
     report_sentences,
-    step_text,
     step_title,
     tested_on,
 )
@@ -164,7 +163,7 @@ def screening_to_json(screening: Screening, *, with_heat_maps: bool = False) -> 
         screening: The record.
         with_heat_maps: Also say where the network looked, on its own coarse grid, and what each answer changed.
     """
-    step = screening.next_step
+    step, said = screening.next_step, step_words(screening, Voice.REPORT)
     record = {
         "schema_version": SCHEMA_VERSION,
         "disclaimer": DISCLAIMER,
@@ -179,8 +178,8 @@ def screening_to_json(screening: Screening, *, with_heat_maps: bool = False) -> 
         "answers": asdict(screening.answers),
         "next_step": step.value,
         "next_step_title": step_title(step, Voice.REPORT),
-        "next_step_text": step_text(step, Voice.REPORT),
-        "how_soon": how_soon(step),
+        "next_step_text": said.text,
+        "how_soon": said.how_soon,
         "step_reasons": list(screening.step_reasons),
         "report": list(report_sentences(screening)),
         "disagreement": screening.disagreement,

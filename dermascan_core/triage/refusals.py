@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ..domain import Answers, Metadata, NextStep, Reason, Screening, most_urgent
 from .policy import step_from_answers
 from .rules import RULES
-from .wording import Voice, how_soon, step_title
+from .wording import Voice, how_soon, step_text, step_title
 
 WITHHELD = "answers_withheld"  # the code of a photo that nobody looked at, as all answers are stopped
 MAX_REFUSALS = 2  # photos of one lesion; more tries tire a person out, and a doctor needs no photo
@@ -16,6 +17,22 @@ GIVEN_UP_TEXT = (
     "Photos of it were refused, so we do not ask for another one. A doctor can look at the spot itself. "
     "Do not use this as reassurance."
 )
+
+
+_NO_RETAKE_SOON = "At a doctor's visit; no other photo is needed"
+_NO_RETAKE_TEXTS = {
+    Voice.PUBLIC: "Do not use this as reassurance. Another photo would not help here: show the spot to a doctor.",
+    Voice.CLINICIAN: "No class was computed, and no other photo would change that here. Not evidence of absence: examine "
+    "the lesion.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepWords:
+    """What is said of a result's next step: when to act, and what it means."""
+
+    how_soon: str
+    text: str
 
 
 def asks_for_retake(reason: Reason) -> bool:
@@ -49,6 +66,18 @@ def retake_words(reason: Reason, *, closing: str, is_given_up: bool) -> str:
         said = fault if is_given_up else reason.sentence
         return f"{said} {closing}"
     return f"**First: {advice[0].lower()}{advice[1:]}**\n\n{fault} {closing}"
+
+
+def step_words(screening: Screening, voice: Voice) -> StepWords:
+    """Return how soon a result's next step is and what it means; a new photo is not asked for where none could help.
+
+    Where all answers are stopped, every next photo would be refused as well.
+    """
+    step = screening.next_step
+    faults = [photo.reason for photo in screening.photos if photo.reason is not None]
+    if step is NextStep.NOT_ASSESSED and faults and all(fault.code == WITHHELD for fault in faults):
+        return StepWords(_NO_RETAKE_SOON, _NO_RETAKE_TEXTS.get(voice, step_text(step, voice)))
+    return StepWords(how_soon(step), step_text(step, voice))
 
 
 def is_given_up(screening: Screening) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CASE_PARAM = "screening"  # of the address: ``?screening=ID`` opens a case
 PERSON_PARAM = "person"  # of Case history's address: ``?person=PSEUDONYM``
+LESION_PARAM = "lesion"  # beside it, ``&lesion=ID`` shows that lesion before the others
 _PAGE_ROWS = 50
 _WHOSE = {"real": "Kept cases", "demo": "Demo clinic"}
 

@@ -17,7 +17,7 @@ from dermascan_core.services.handover import clinician_page, fhir_record
 from dermascan_core.services.intake import Intake, preview_with_crop
 from dermascan_core.taxonomy import HAM_MALIGNANT
 from dermascan_core.triage.checklist import seven_point_score
-from dermascan_core.triage.refusals import asks_for_retake, is_given_up, retake_words
+from dermascan_core.triage.refusals import asks_for_retake, is_given_up, retake_words, step_words
 from dermascan_core.triage.rules import UNTESTED_SKIN_TYPES
 from dermascan_core.triage.shown import order_note, percent_words, possible_codes, ranked_shares
 from dermascan_core.triage.two_kinds import fusion_words, kind_name
@@ -30,11 +30,9 @@ from dermascan_core.triage.wording import (
     Voice,
     booking_words,
     class_name,
-    how_soon,
     not_checked,
     phone_rate_words,
     phone_words,
-    step_text,
     step_title,
     tested_on,
 )
@@ -59,7 +57,8 @@ def show_next_step(screening: Screening, voice: Voice) -> None:
     show = {NextStep.EMERGENCY: st.error, NextStep.URGENT_2_WEEKS: st.error, NextStep.SEE_DOCTOR: st.warning}.get(
         step, st.info
     )
-    show(f"### {step_title(step, voice)}\n\n**{how_soon(step)}.**\n\n{step_text(step, voice)}", icon=_ICONS[step])
+    said = step_words(screening, voice)
+    show(f"### {step_title(step, voice)}\n\n**{said.how_soon}.**\n\n{said.text}", icon=_ICONS[step])
     if screening.disagreement:
         st.warning(screening.disagreement, icon=":material/compare:")
     if screening.step_reasons:

@@ -13,6 +13,7 @@ from dermascan_core.taxonomy import CLASS_BY_CODE, HAM_NAMES
 from dermascan_core.triage.shown import percent_words
 
 from .frame import as_plain_text, link_page
+from .queue import CASE_PARAM
 from .reading import DX_WORDS, STEP_WORDS, review_words
 from .records import day, moment
 
@@ -41,7 +42,11 @@ def show_timeline(history: LesionHistory, *, reviewer: str) -> None:
     st.markdown("\n".join(f"- {words}" for _, words in sorted(lines)) or "Nothing kept yet.")
     unread = [case for case in history.cases if not is_read(case, reviewer)]
     if unread:
-        link_page("pages/review.py", "Read what you have not read yet", icon=":material/rate_review:")
+        left = "" if len(unread) == 1 else f", the first of {len(unread)}"
+        query = {CASE_PARAM: unread[0].screening.id}
+        link_page(
+            "pages/review.py", f"Read what you have not read yet{left}", icon=":material/rate_review:", query=query
+        )
 
 
 def answer_line(case: KeptCase, *, reviewer: str) -> str:

@@ -213,7 +213,7 @@ def check_the_evening(folder: Path, new_browser: NewBrowser, *, n_photos: int, n
     with serve_app(folder / "log-2.txt", has_weights=False) as address:
         anna = open_at(new_browser(), address, "outcomes")
         log_in(anna, "anna")
-        expect(anna.get_by_text("1 lesions with an outcome", exact=False)).to_be_visible()
+        expect(anna.get_by_text("1 lesion with an outcome", exact=False)).to_be_visible()
         assert not can_scroll_sideways(anna)
     assert what_is_kept(folder) == before
 

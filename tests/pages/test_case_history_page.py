@@ -8,7 +8,7 @@ import pytest
 
 from dermascan_core.services.access import NOBODY
 from dermascan_core.services.history import lesion_history, person_history
-from dermascan_core.services.records import list_people
+from dermascan_core.services.records import add_lesion, list_people
 from dermascan_core.services.review_case import open_case
 from dermascan_core.services.reviewing import withdraw
 from tests.attacks import SQL_INJECTIONS, XSS
@@ -35,6 +35,36 @@ def test_answer_of_an_unread_case_is_not_given_away_here(records, monkeypatch):
 
     assert "Not read by you yet, so its answer is not shown here." in seen(page)
     assert "melanoma" not in "\n".join(line.value for line in page.markdown)
+
+
+def test_link_opens_the_first_case_that_is_not_read(records, monkeypatch):
+    screening = keep_case(records)
+    keep_another(records, open_case(records, screening).lesion.id, datetime.now(UTC))
+    links = []
+    monkeypatch.setattr(
+        "streamlit.page_link", lambda path, *, label, icon, query_params: links.append((path, label, query_params))
+    )
+
+    open_as(ADA, monkeypatch, "case_history", screening=screening)
+
+    first = ("pages/review.py", "Read what you have not read yet, the first of 2", {"screening": screening})
+    assert first in links
+
+
+def test_lesion_of_the_link_stands_before_the_others(records, monkeypatch):
+    screening = keep_case(records)
+    person = open_case(records, screening).person
+    knee = add_lesion(records, person.id, actor="ada", now=datetime.now(UTC), label="left knee")
+    page = open_as(ADA, monkeypatch, "case_history", screening=screening)
+    before = [line.value for line in page.subheader]
+
+    page.query_params["lesion"] = knee.id
+    page.run()
+
+    after = [line.value for line in page.subheader]
+    assert before[0].startswith("left shoulder")
+    assert after[:2] == [before[1], before[0]]
+    assert after[2:] == before[2:]
 
 
 def test_remark_and_outcome_are_kept_and_a_correction_stands_beside(records, monkeypatch):

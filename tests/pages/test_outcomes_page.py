@@ -39,7 +39,7 @@ def test_one_outcome_is_counted_and_not_shown_as_a_share(records, monkeypatch):
 
     page = open_as(ADA, monkeypatch, "outcomes")
 
-    assert "**1 lesions with an outcome**: mel 1." in seen(page)
+    assert "**1 lesion with an outcome**: mel 1." in seen(page)
     assert "Sensitivity: 1 of 1 (too few to show as a share)" in seen(page)
     assert "%" not in seen(page).partition("Against biopsy")[2]
 
@@ -50,14 +50,14 @@ def test_missed_cancer_is_named(records, monkeypatch):
     links = []
     monkeypatch.setattr(
         "streamlit.page_link",
-        lambda path, *, label, icon, query_params: links.append((path, label, query_params.get("person"))),
+        lambda path, *, label, icon, query_params: links.append((path, label, query_params)),
     )
 
     page = open_as(ADA, monkeypatch, "outcomes")
 
     name = f"lesion {lesion_id[:8]}"
     assert "- Missed, each with its history:" in seen(page)
-    assert ("pages/case_history.py", f"{pseudonym}, {name}", pseudonym) in links
+    assert ("pages/case_history.py", f"{pseudonym}, {name}", {"person": pseudonym, "lesion": lesion_id}) in links
     history = open_as(ADA, monkeypatch, "case_history", screening=screening)
     assert pseudonym in [header.value for header in history.header]
     assert f"On Against biopsy: {name}" in [caption.value for caption in history.caption]

@@ -74,6 +74,15 @@ def test_stopped_screening_shows_no_bar_and_keeps_the_answer_s_own_step(open_pag
     assert [error.value.startswith(STOPPED) for error in page.error] == [True, True]  # above, and at the photo
 
 
+def test_stopped_screening_sends_nobody_for_a_new_photo(open_page: OpenPage, fake_model) -> None:
+    turn(Withheld.ALL)
+
+    page = screened(open_page, jpeg())
+
+    assert "Another photo would not help here: show the spot to a doctor." in seen(page)
+    assert "new photo" not in seen(page)
+
+
 def test_stopped_triage_lists_every_photo_as_not_answered(open_page: OpenPage) -> None:
     turn(Withheld.ALL)
 

@@ -4,6 +4,7 @@ import pytest
 from dermascan_core.domain import Answers, ImageType, Metadata, NextStep, Reason
 from dermascan_core.imaging.quality import FAILURES
 from dermascan_core.services.screening import screen_lesion
+from dermascan_core.services.withholding import GIVEN, Withheld, Withholding
 from dermascan_core.triage.refusals import (
     GIVEN_UP_TITLE,
     asks_for_retake,
@@ -11,17 +12,21 @@ from dermascan_core.triage.refusals import (
     given_up_words,
     is_given_up,
     retake_words,
+    step_words,
 )
 from dermascan_core.triage.rules import RULES
-from dermascan_core.triage.wording import Voice
+from dermascan_core.triage.wording import Voice, how_soon, step_text
 from tests.fakes import FakePredictor, fake_photo, photo_bytes
 
+STOPPED = Withholding(Withheld.ALL, "anna", None, "two melanomas were missed")
 BLACK = photo_bytes(np.full((300, 400, 3), 4, np.uint8))
 WHITE = photo_bytes(np.full((300, 400, 3), 255, np.uint8))
 GOOD = photo_bytes(fake_photo())
 
 
-def screen(*photos: bytes, answers: Answers | None = None, age: float | None = None, n_refused_before: int = 0):
+def screen(
+    *photos: bytes, answers: Answers | None = None, age: float | None = None, n_refused_before: int = 0, withheld=GIVEN
+):
     return screen_lesion(
         [(f"{number}.jpg", data) for number, data in enumerate(photos)],
         metadata=Metadata(age_approx=age),
@@ -29,6 +34,7 @@ def screen(*photos: bytes, answers: Answers | None = None, age: float | None = N
         image_type=ImageType.DERMOSCOPIC,
         predictor=FakePredictor(),
         n_refused_before=n_refused_before,
+        withheld=withheld,
     )
 
 
@@ -103,3 +109,26 @@ class TestScreening:
 
         assert screening.next_step is NextStep.SEE_DOCTOR
         assert not is_given_up(screening)
+
+
+class TestStepWords:
+    @pytest.mark.parametrize("voice", list(Voice))
+    def test_no_new_photo_is_asked_for_where_all_answers_are_stopped(self, voice: Voice) -> None:
+        said = step_words(screen(GOOD, withheld=STOPPED), voice)
+
+        assert said.how_soon == "At a doctor's visit; no other photo is needed"
+        assert "ake a new photo" not in said.text
+        assert "repeat the photo" not in said.text
+        assert "reassurance" in said.text or voice is Voice.CLINICIAN
+
+    @pytest.mark.parametrize("photos", [(BLACK,), ()])
+    def test_new_photo_is_asked_for_where_it_can_help(self, photos: tuple[bytes, ...]) -> None:
+        said = step_words(screen(*photos), Voice.PUBLIC)
+
+        assert said.how_soon == how_soon(NextStep.NOT_ASSESSED)
+        assert said.text == step_text(NextStep.NOT_ASSESSED, Voice.PUBLIC)
+
+    def test_answers_own_step_stands_where_all_answers_are_stopped(self) -> None:
+        said = step_words(screen(GOOD, withheld=STOPPED, answers=Answers(unstoppable_bleeding=True)), Voice.PUBLIC)
+
+        assert said.how_soon == how_soon(NextStep.EMERGENCY)
