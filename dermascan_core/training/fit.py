@@ -21,6 +21,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..errors import DatasetError, TrainingError
 from ..evaluation.experiments import measures_of
+from ..native_memory import keep_freed_memory
 from .averaging import MEAN_FILE, RunningAverage, reestimate_batch_norm
 from .callbacks import Course, EpochEnd, EpochStart, has_waited_enough, restore_network, tensorboard, write_result
 from .data import class_counts, targets
@@ -97,6 +98,7 @@ def train(
         TrainingError: If the training diverged, or the team cannot train this recipe together.
         WeightsError: If the starting weights are missing or of another shape; nothing is written then.
     """
+    keep_freed_memory()
     run_data = read_run_data(preset, data, fold)
     record = _make_record(preset, run_data, data, fold=fold, base=base, n_processes=team.size)
     _refuse_for(team, preset, record)

@@ -25,6 +25,7 @@ from ..evaluation.intervals import bootstrap
 from ..evaluation.melanoma import SPECIFICITY_OF_THREE
 from ..imaging.preprocess import PreprocessConfig
 from ..model.backbones import build_backbone, scale_input
+from ..native_memory import keep_freed_memory
 from ..tables import LabelledPhoto, group_of
 from ..taxonomy import ham_code
 from .callbacks import tensorboard
@@ -92,6 +93,7 @@ def train_unit(
     """
     if (out / RESULT_FILE).is_file():
         raise DatasetError(f"'{out}' already holds a run. Choose another folder.")
+    keep_freed_memory()
     dataset = load_dataset(data)
     training, validation = split_fold(dataset, fold)
     parts = {"training": training, "validation": validation}

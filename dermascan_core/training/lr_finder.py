@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import TrainingError
 from ..evaluation.files import prepare_folder, write_file
 from ..evaluation.line_plot import draw_lines
+from ..native_memory import keep_freed_memory
 from .presets import Preset
 from .run_setup import build_network, compile_for, make_training_batches, read_run_data, read_squares
 from .stages import open_layers
@@ -73,6 +74,7 @@ def find_learning_rate(
         DatasetError, OutputError, WeightsError: As ``fit.train``.
         TrainingError: If the loss burst before anything could be seen.
     """
+    keep_freed_memory()
     run_data = read_run_data(preset, data, fold)
     keras.utils.set_random_seed(preset.seed)
     network = build_network(preset, run_data, is_fresh=True)
