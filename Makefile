@@ -33,8 +33,8 @@ test: $(VENV)/test.stamp browser postgres ## Lint, types and every test but the 
 	$(PY) -m mypy
 ifeq ($(PYTEST_ARGS),)
 	$(PY) -m pytest --durations=10 -n 2 --dist loadfile -m "not slow and not browser"
-# Alone: beside tests that compute, two of them were seen to fail.
-	$(PY) -m pytest --durations=10 -m "browser and not slow"
+# Alone: beside tests that compute, two of them were seen to fail. By folder: to find them among all takes most of a minute.
+	$(PY) -m pytest --durations=10 -m "browser and not slow" tests/browser
 else
 	$(PY) -m pytest --durations=10 $(PYTEST_ARGS)
 endif
