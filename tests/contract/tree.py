@@ -70,14 +70,15 @@ class Import:
     is_at_import_time: bool
 
 
-def imports_of(path: Path) -> list[Import]:
+@cache
+def imports_of(path: Path) -> tuple[Import, ...]:
     """Return what a file imports; those under ``if TYPE_CHECKING`` are left out, for they never run.
 
     ``from package import name`` counts as ``package.name`` where that is a module of ours, and as ``package``
     otherwise.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    return list(_walk(tree, path, is_at_import_time=True))
+    return tuple(_walk(tree, path, is_at_import_time=True))
 
 
 def _walk(node: ast.AST, path: Path, *, is_at_import_time: bool) -> Iterator[Import]:
